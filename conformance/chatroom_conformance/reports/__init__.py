@@ -1,0 +1,1 @@
+"""Writers of reports: each turns a `RunResult` into text."""
