@@ -1,0 +1,113 @@
+"""The ChatRoom protocol without I/O: bytes in, events and bytes out.
+
+Start with :class:`ClientConnection` for a client, :class:`Room` for a server,
+:class:`ServerConnection` for one connection of a server that is no room, and :class:`Decoder` for
+the frames alone. ``chatroom_protocol/README.md`` says after each method what to call next.
+"""
+
+from chatroom_protocol.connection import (
+    ClientConnection,
+    ClientEvent,
+    EndOfStream,
+    Event,
+    ServerConnection,
+    ServerEvent,
+)
+from chatroom_protocol.errors import (
+    ErrorCode,
+    LocalProtocolError,
+    ProtocolViolation,
+    Refusal,
+    Rejection,
+    RejectionCode,
+    ViolationCode,
+)
+from chatroom_protocol.frames import (
+    EXTENSIONS,
+    ClientMessage,
+    Disconnect,
+    Join,
+    JoinResponse,
+    Ping,
+    Pong,
+    Roster,
+    ServerMessage,
+    username_fault,
+)
+from chatroom_protocol.framing import Decoder, encode
+from chatroom_protocol.limits import DEFAULT_PORT, LIMITS, ClientLimits, Limit, ServerLimits
+from chatroom_protocol.room import (
+    Abort,
+    Action,
+    Close,
+    Joined,
+    LeaveReason,
+    Left,
+    PauseReading,
+    Refused,
+    Rejected,
+    ResumeReading,
+    Room,
+    Send,
+    SendEOF,
+    Violated,
+)
+from chatroom_protocol.states import (
+    TRANSITIONS,
+    ClientState,
+    Input,
+    Role,
+    ServerState,
+)
+
+__all__ = [
+    "DEFAULT_PORT",
+    "EXTENSIONS",
+    "LIMITS",
+    "TRANSITIONS",
+    "Abort",
+    "Action",
+    "ClientConnection",
+    "ClientEvent",
+    "ClientLimits",
+    "ClientMessage",
+    "ClientState",
+    "Close",
+    "Decoder",
+    "Disconnect",
+    "EndOfStream",
+    "ErrorCode",
+    "Event",
+    "Input",
+    "Join",
+    "JoinResponse",
+    "Joined",
+    "LeaveReason",
+    "Left",
+    "Limit",
+    "LocalProtocolError",
+    "PauseReading",
+    "Ping",
+    "Pong",
+    "ProtocolViolation",
+    "Refusal",
+    "Refused",
+    "Rejected",
+    "Rejection",
+    "RejectionCode",
+    "ResumeReading",
+    "Role",
+    "Room",
+    "Roster",
+    "Send",
+    "SendEOF",
+    "ServerConnection",
+    "ServerEvent",
+    "ServerLimits",
+    "ServerMessage",
+    "ServerState",
+    "Violated",
+    "ViolationCode",
+    "encode",
+    "username_fault",
+]
