@@ -59,6 +59,10 @@ from chatroom_protocol.states import (
 
 Clock = Callable[[], datetime]
 
+# Looked up once for every frame.
+_WAITING, _DECIDING = ServerState.WAITING, ServerState.DECIDING
+_OVER = (ServerState.CLOSING, ServerState.CLOSED)
+
 
 @frozen
 class EndOfStream:
@@ -307,7 +311,7 @@ class ServerConnection:
     @property
     def close_expected(self) -> bool:
         """Whether the transport should be closed once all is written."""
-        return self.state in (ServerState.CLOSING, ServerState.CLOSED)
+        return self.state in _OVER
 
     def receive_data(self, data: bytes) -> list[ServerEvent]:
         """Take octets from the transport; return the events they complete, in order.
@@ -337,7 +341,7 @@ class ServerConnection:
             raise LocalProtocolError(msg)
         if data:
             self._require_decision()
-        if not self.close_expected:
+        if self.state not in _OVER:
             self._pending.extend(self._decoder.receive_data(data))
 
     def feed_eof(self) -> None:
@@ -347,13 +351,11 @@ class ServerConnection:
 
     def next_event(self) -> ServerEvent | None:
         """Give the next event; None where there is none, or a join waits for an answer."""
-        while self._pending and self.state is not ServerState.DECIDING:
+        while self._pending and self.state is not _DECIDING:
             event = self._handle(self._pending.popleft())
-            if self.close_expected:
-                self._pending.clear()
             if event is not None:
                 return event
-        if self._ended and self.state not in (ServerState.DECIDING, ServerState.CLOSED):
+        if self._ended and self.state not in (_DECIDING, ServerState.CLOSED):
             self._move(Input.END_OF_STREAM)
             return EndOfStream()
         return None
@@ -411,7 +413,7 @@ class ServerConnection:
         return list(iter(self.next_event, None))
 
     def _require_decision(self) -> None:
-        if self.state is ServerState.DECIDING:
+        if self.state is _DECIDING:
             msg = "the join has to be accepted or refused before more is received"
             raise LocalProtocolError(msg)
 
@@ -425,20 +427,19 @@ class ServerConnection:
         self._out.append(data)
 
     def _handle(self, item: JSONObject | ProtocolViolation) -> ServerEvent | None:
-        if self.state is ServerState.WAITING:
+        if self.state is _WAITING:
             return self._handle_first(item)
         if isinstance(item, ProtocolViolation):
             self.notify(_sentence(f"the connection is closed, because {item.detail}"))
             return self._end(Input.VIOLATION, item)
         frame = parse_client_frame(item, self.granted)
-        if isinstance(frame, Rejection):
-            self._move(Input.REJECTED)
-            return self.reject(frame.code, frame.detail)
         if isinstance(frame, Disconnect):
             return self._end(Input.CLIENT_DISCONNECT, frame)
+        self._move(_CLIENT_INPUTS[type(frame)])
+        if isinstance(frame, Rejection):
+            return self.reject(frame.code, frame.detail)
         if isinstance(frame, Ping):
             self.send(Pong(frame.token))
-        self._move(Input.UNKNOWN if frame is None else _CLIENT_INPUTS[type(frame)])
         return frame
 
     def _handle_first(self, item: JSONObject | ProtocolViolation) -> ServerEvent:
@@ -460,6 +461,7 @@ class ServerConnection:
         """Say the last words, ``{"disconnect": true}``; what still comes is thrown away."""
         self._out.append(encode_server_frame(Disconnect()))
         self._move(given)
+        self._pending.clear()
         return event
 
 
@@ -469,6 +471,8 @@ _CLIENT_INPUTS: dict[type[Any], Input] = {
     Disconnect: Input.CLIENT_DISCONNECT,
     Ping: Input.CLIENT_PING,
     Pong: Input.CLIENT_PONG,
+    Rejection: Input.REJECTED,
+    type(None): Input.UNKNOWN,
 }
 _SERVER_INPUTS: dict[type[Any], Input] = {
     ServerMessage: Input.SERVER_MESSAGE,

@@ -26,7 +26,7 @@ from chatroom_protocol.errors import LocalProtocolError, ProtocolViolation, Viol
 
 JSONObject = dict[str, Any]
 
-_WHITESPACE = re.compile(r"[ \t\n\r]*")
+_WHITESPACE = re.compile(r"[ \t\n\r]+")
 _WHITESPACE_OCTETS = re.compile(rb"[ \t\n\r]*")
 _BRACKET_OR_QUOTE = re.compile(rb'[{}\[\]"]')
 _QUOTE_OR_ESCAPE = re.compile(rb'["\\]')
@@ -147,17 +147,20 @@ class Decoder:
             text, _ = utf_8_decode(data, "strict", False)
         except UnicodeDecodeError:
             return 0
-        place = 0
-        has_escapes = "\\u" in text
+        place, length = 0, len(text)
+        doubtful = self._may_break_a_limit(text, 0, length) or "\\u" in text
         try:
-            while True:
-                place = _WHITESPACE.match(text, place).end()  # type: ignore[union-attr]
+            while place < length:
                 if not text.startswith("{", place):
-                    break
+                    blanks = _WHITESPACE.match(text, place)
+                    if not blanks:
+                        break
+                    place = blanks.end()
+                    continue
                 value, end = _parse(text, place)
-                if self._is_doubtful(text, place, end):
-                    break
-                if has_escapes and _has_lone_surrogate(value):
+                if doubtful and (
+                    self._may_break_a_limit(text, place, end) or _has_lone_surrogate(value)
+                ):
                     break
                 found.append(value)
                 place = end
@@ -165,9 +168,11 @@ class Decoder:
             pass  # unfinished or faulty: the careful way finds out which
         return place if text.isascii() else len(text[:place].encode())
 
-    def _is_doubtful(self, text: str, start: int, end: int) -> bool:
-        """Whether a parsed frame might be over a limit; brackets in strings are counted too."""
-        octets = end - start if text.isascii() else len(text[start:end].encode())
+    def _may_break_a_limit(self, text: str, start: int, end: int) -> bool:
+        """Whether frames in this text may be over a limit; no code point takes over 4 octets."""
+        octets = end - start if text.isascii() else 4 * (end - start)
+        if octets > self._max_frame_octets:
+            octets = len(text[start:end].encode())
         return (
             octets > self._max_frame_octets
             or text.count("{", start, end) + text.count("[", start, end) > self._max_depth

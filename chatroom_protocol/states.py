@@ -29,14 +29,20 @@ from typing import TypeVar, cast
 from chatroom_protocol.errors import LocalProtocolError
 
 
-class Role(Enum):
+class _Enum(Enum):
+    """Members are singletons, so identity is their hash; Enum's own is Python code, and slow."""
+
+    __hash__ = object.__hash__
+
+
+class Role(_Enum):
     """Which end of the connection. Specification: section "Roles"."""
 
     CLIENT = "client"
     SERVER = "server"
 
 
-class ClientState(Enum):
+class ClientState(_Enum):
     """A client's states. Specification: section "Life cycle"."""
 
     IDLE = "idle"
@@ -46,7 +52,7 @@ class ClientState(Enum):
     CLOSED = "closed"
 
 
-class ServerState(Enum):
+class ServerState(_Enum):
     """A server's states for one connection. Specification: section "Life cycle"."""
 
     WAITING = "waiting"
@@ -60,7 +66,7 @@ State = ClientState | ServerState
 _S = TypeVar("_S", ClientState, ServerState)
 
 
-class Input(Enum):
+class Input(_Enum):
     """What can change a state."""
 
     JOIN = "join"
