@@ -1,0 +1,107 @@
+"""The log: one line an event, on stderr, as text or as JSON.
+
+Peers choose their names and addresses, so every value is written as a JSON string in ASCII: it
+can't forge a line or a field, nor send an escape sequence to a terminal. What people say is never
+logged, and neither are the sentences that may quote it: only their codes are.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import traceback
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from chatroom_protocol.room import Action, Joined, Left, Refused, Rejected, Violated
+
+if TYPE_CHECKING:
+    from chatroom_reference.server.peer import Peer
+
+LEVELS = ("debug", "info", "warning", "error")
+FORMATS = ("text", "json")
+
+
+def _quoted(value: object) -> str:
+    return json.dumps(value).replace("\x7f", "\\u007f")
+
+
+class _Formatter(logging.Formatter):
+    """Write the record's event and fields after its time (RFC 3339, UTC) and level."""
+
+    def _parts(self, record: logging.LogRecord) -> tuple[str, dict[str, Any]]:
+        at = datetime.fromtimestamp(record.created, timezone.utc)
+        return at.isoformat(timespec="milliseconds"), getattr(record, "fields", {})
+
+
+class TextFormatter(_Formatter):
+    """``TIME LEVEL EVENT name=value ...``."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return one line without its end."""
+        at, fields = self._parts(record)
+        pairs = "".join(f" {name}={_quoted(value)}" for name, value in fields.items())
+        return f"{at} {record.levelname.lower()} {record.getMessage()}{pairs}"
+
+
+class JsonFormatter(_Formatter):
+    """``{"time": ..., "level": ..., "event": ..., ...}``."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return one line without its end."""
+        at, fields = self._parts(record)
+        head = {"time": at, "level": record.levelname.lower(), "event": record.getMessage()}
+        return _quoted(head | fields)
+
+
+class EventLog:
+    """What happened, in the terms of the room."""
+
+    def __init__(self, logger: logging.Logger) -> None:
+        self._logger = logger
+
+    def event(self, level: int, name: str, **fields: object) -> None:
+        """Log ``name``, which is ours, with ``fields``, which may be anybody's."""
+        self._logger.log(level, name, extra={"fields": fields})
+
+    def failure(self, name: str, about: Peer | None) -> None:
+        """Log the exception that is being handled."""
+        address = about.address if about else None
+        self.event(logging.ERROR, name, address=address, traceback=traceback.format_exc())
+
+    def action(self, action: Action[Peer]) -> None:
+        """Log one of the room's actions that exist for this."""
+        if isinstance(action, Joined):
+            self._about(logging.INFO, "joined", action)
+        elif isinstance(action, Left):
+            self._about(logging.INFO, "left", action, reason=action.reason.value)
+        elif isinstance(action, Refused):
+            code = int(action.code)
+            self.event(logging.INFO, "refused", address=action.connection.address, code=code)
+        elif isinstance(action, Violated):
+            self._about(logging.WARNING, "violated", action, code=action.code.value)
+        elif isinstance(action, Rejected):
+            self._about(logging.DEBUG, "rejected", action, code=action.code.value)
+
+    def _about(
+        self,
+        level: int,
+        name: str,
+        action: Joined[Peer] | Left[Peer] | Violated[Peer] | Rejected[Peer],
+        **fields: object,
+    ) -> None:
+        who = {"address": action.connection.address, "username": action.username}
+        self.event(level, name, **who, **fields)
+
+
+def open_log(level: str, form: str) -> EventLog:
+    """Return a log on stderr; ``level`` is one of LEVELS, ``form`` one of FORMATS."""
+    # Asking for the thread's name would make an object for every reader.
+    logging.logThreads = False
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
+    logger = logging.getLogger("chatroom_reference.server")
+    logger.handlers = [handler]
+    logger.propagate = False
+    logger.setLevel(level.upper())
+    return EventLog(logger)
