@@ -361,7 +361,7 @@ class Room(Generic[K]):
             detail = f"no join within {self._limits.join_timeout:g} seconds"
             self._refuse(key, ErrorCode.JOIN_TIMEOUT, detail, now, out)
         for key in self._speak_by.take(now):
-            self._abort(key, LeaveReason.SILENCE, out)
+            self._dismiss(key, now, out)
         for key in self._gone_by.take(now):
             self._forget(key)
             out.add(Abort(key))
@@ -509,6 +509,18 @@ class Room(Generic[K]):
         if key not in self._gone_by:
             self._gone_by.set(key, now)
         out.add(how)
+
+    def _dismiss(self, key: K, now: float, out: _Outbox[K]) -> None:
+        """End the connection of a user who was silent too long. Specification: [CLOSE-7]."""
+        member = self._members[key]
+        seconds = self._limits.max_silence
+        member.connection.notify(
+            f"The connection is closed, because you sent nothing for {seconds:g} seconds."
+        )
+        member.connection.send(Disconnect())
+        self._flush(key, member, out)
+        self._end(key, now, SendEOF(key), out)
+        self._leave(key, LeaveReason.SILENCE, out)
 
     def _abort(self, key: K, reason: LeaveReason, out: _Outbox[K]) -> None:
         out.add(Abort(key))
