@@ -430,7 +430,7 @@ class ServerConnection:
         if self.state is _WAITING:
             return self._handle_first(item)
         if isinstance(item, ProtocolViolation):
-            self.notify(_sentence(f"the connection is closed, because {item.detail}"))
+            self.notify(_sentence(f"the connection is closed for what you sent: {item.detail}"))
             return self._end(Input.VIOLATION, item)
         frame = parse_client_frame(item, self.granted)
         if isinstance(frame, Disconnect):

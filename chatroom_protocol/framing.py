@@ -197,7 +197,7 @@ class Decoder:
             return False
         except json.JSONDecodeError as error:
             place = len(error.doc[: error.pos].encode())
-            self._fail(found, ViolationCode.NOT_JSON, f"this is not JSON: {error.msg}", place)
+            self._fail(found, ViolationCode.NOT_JSON, f"it is not JSON: {error.msg}", place)
             return False
         found.append(value)
         del self._buffer[:end]
@@ -214,10 +214,10 @@ class Decoder:
             return True
         if self._buffer:
             if self._buffer[0] in _OTHER_JSON_VALUE:
-                code, detail = ViolationCode.NOT_AN_OBJECT, "a frame is a JSON object"
+                code, detail = ViolationCode.NOT_AN_OBJECT, "it is no JSON object"
             else:
-                code, detail = ViolationCode.NOT_JSON, "this is not JSON"
-            self._fail(found, code, f"{detail}, so it begins with '{{'", 0)
+                code, detail = ViolationCode.NOT_JSON, "it is not JSON"
+            self._fail(found, code, f"{detail}: a frame begins with '{{'", 0)
         return False
 
     def _find_end(self, found: list[JSONObject | ProtocolViolation]) -> int | None:
