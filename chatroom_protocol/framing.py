@@ -217,7 +217,7 @@ class Decoder:
                 code, detail = ViolationCode.NOT_AN_OBJECT, "it is no JSON object"
             else:
                 code, detail = ViolationCode.NOT_JSON, "it is not JSON"
-            self._fail(found, code, f"{detail}: a frame begins with '{{'", 0)
+            self._fail(found, code, f"{detail}; a frame begins with '{{'", 0)
         return False
 
     def _find_end(self, found: list[JSONObject | ProtocolViolation]) -> int | None:
