@@ -1,4 +1,4 @@
-"""Brings spec/requirements.json into step with the document, and keeps its notes on tests.
+"""Makes spec/requirements.json from the document, and keeps its notes on tests.
 
 Id, level, role, area and text come from the document; `tested` and `why_not` are kept from the
 file. A new requirement is given a guess, to be corrected by hand.
@@ -7,10 +7,9 @@ file. A new requirement is given a guess, to be corrected by hand.
 from __future__ import annotations
 
 import json
-import sys
 from typing import Any
 
-from tools.spec_document import DOCUMENT, SPEC, SpecificationError, Statement, statements
+from tools.spec_document import SPEC, Statement, statements
 
 REQUIREMENTS = SPEC / "requirements.json"
 CLIENTS_DUTY = "A duty of clients: the suite plays the clients and judges servers."
@@ -55,18 +54,6 @@ def _tested(entry: dict[str, str], note: dict[str, str] | None) -> dict[str, str
     return {"tested": "case"}
 
 
-def main() -> int:
-    """Write the file; exit status 1 with one sentence where the document breaks its own rules."""
-    try:
-        content = updated(DOCUMENT.read_text(encoding="utf-8"), read())
-    except SpecificationError as error:
-        print(f"spec-requirements: {error}", file=sys.stderr)
-        return 1
-    REQUIREMENTS.write_text(
-        json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
-    )
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def dumped(content: dict[str, Any]) -> str:
+    """The text of the file."""
+    return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
