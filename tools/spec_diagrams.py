@@ -17,11 +17,10 @@ _STATES: dict[Role, type[ClientState] | type[ServerState]] = {
     Role.SERVER: ServerState,
 }
 
-_WIDTH = 640
-_BOX_X, _BOX_WIDTH, _BOX_HEIGHT = 10, 120, 38
+_BOX_X, _BOX_WIDTH, _BOX_HEIGHT = 10, 116, 38
 _LINE = 15
-_FIRST_LANE, _LANE = 360, 34
-_MARGIN = 14
+_FIRST_LANE, _LANE = 280, 26
+_MARGIN = 12
 
 
 @dataclass(frozen=True)
@@ -37,6 +36,14 @@ class _Arrow:
         return self.end == self.start + 1
 
 
+@dataclass(frozen=True)
+class _Box:
+    """The upper and lower edge of a state."""
+
+    top: int
+    bottom: int
+
+
 def diagrams() -> dict[str, str]:
     """The SVG text of each role's diagram, by the role's name."""
     return {role.value: _draw(role) for role in _STATES}
@@ -47,7 +54,7 @@ def _arrows(role: Role) -> list[_Arrow]:
     inputs: dict[tuple[int, int], list[Input]] = {}
     for (owner, state, given), following in TRANSITIONS.items():
         if owner is role and state is not following:
-            key = (order.index(state), order.index(following))  # type: ignore[arg-type]
+            key = (order.index(state), order.index(following))
             inputs.setdefault(key, []).append(given)
     by_name = list(Input)
     return [
@@ -58,55 +65,62 @@ def _arrows(role: Role) -> list[_Arrow]:
 
 def _draw(role: Role) -> str:
     arrows = _arrows(role)
-    names = [state.value for state in _STATES[role]]
-    tops = _tops(len(names), arrows)
-    height = tops[-1] + _BOX_HEIGHT + _MARGIN
-    body = [_box(name, top) for name, top in zip(names, tops, strict=True)]
-    body += [_straight(arrow, tops) for arrow in arrows if arrow.is_straight]
+    straight = [arrow for arrow in arrows if arrow.is_straight]
     bent = [arrow for arrow in arrows if not arrow.is_straight]
-    body += [_bent(arrow, tops, bent) for arrow in bent]
-    return _SVG.format(width=_WIDTH, height=height, role=role.value, body="\n".join(body))
+    names = [state.value for state in _STATES[role]]
+    boxes = _boxes(len(names), straight, bent)
+    body = [_box(name, box) for name, box in zip(names, boxes, strict=True)]
+    body += [_straight(arrow, boxes) for arrow in straight]
+    body += [_bent(arrow, boxes, bent) for arrow in bent]
+    width = _FIRST_LANE + len(bent) * _LANE
+    height = boxes[-1].bottom + _MARGIN
+    return _SVG.format(width=width, height=height, role=role.value, body="\n".join(body))
 
 
-def _tops(count: int, arrows: list[_Arrow]) -> list[int]:
-    """The upper edge of each box; the gap below holds the labels of all that leaves downwards."""
-    tops = [_MARGIN]
-    for number in range(count - 1):
-        leaving = [arrow for arrow in arrows if arrow.start == number]
-        straight = sum(len(arrow.labels) for arrow in leaving if arrow.is_straight)
-        bent = sum(len(arrow.labels) + 1 for arrow in leaving if not arrow.is_straight)
-        gap = max(straight * _LINE + 24, bent * _LINE + 12 - _BOX_HEIGHT, 46)
-        tops.append(tops[-1] + _BOX_HEIGHT + gap)
-    return tops
+def _boxes(count: int, straight: list[_Arrow], bent: list[_Arrow]) -> list[_Box]:
+    """Boxes as high as the labels at their right, with gaps as high as the labels below."""
+    boxes = []
+    top = _MARGIN
+    for number in range(count):
+        beside = sum(_height(arrow) for arrow in bent if arrow.start == number)
+        box = _Box(top, top + max(_BOX_HEIGHT, beside + 4))
+        boxes.append(box)
+        below = sum(len(arrow.labels) for arrow in straight if arrow.start == number)
+        top = box.bottom + below * _LINE + 26
+    return boxes
 
 
-def _box(name: str, top: int) -> str:
-    x = _BOX_X + _BOX_WIDTH // 2
+def _height(arrow: _Arrow) -> int:
+    """What an arrow to the right takes of its box's side, its labels below it."""
+    return len(arrow.labels) * _LINE + 12
+
+
+def _box(name: str, box: _Box) -> str:
+    x, y = _BOX_X + _BOX_WIDTH // 2, (box.top + box.bottom) // 2 + 5
     return (
-        f'<rect x="{_BOX_X}" y="{top}" width="{_BOX_WIDTH}" height="{_BOX_HEIGHT}" rx="8"/>\n'
-        f'<text class="state" x="{x}" y="{top + 24}">{escape(name)}</text>'
+        f'<rect x="{_BOX_X}" y="{box.top}" width="{_BOX_WIDTH}" '
+        f'height="{box.bottom - box.top}" rx="8"/>\n'
+        f'<text class="state" x="{x}" y="{y}">{escape(name)}</text>'
     )
 
 
-def _straight(arrow: _Arrow, tops: list[int]) -> str:
+def _straight(arrow: _Arrow, boxes: list[_Box]) -> str:
     x = _BOX_X + 30
-    start, end = tops[arrow.start] + _BOX_HEIGHT, tops[arrow.end]
-    middle = (start + end) // 2 - (len(arrow.labels) - 1) * _LINE // 2 + 4
-    return f'<path d="M{x} {start}V{end - 2}"/>\n' + _labels(arrow, x + 10, middle)
+    start, end = boxes[arrow.start].bottom, boxes[arrow.end].top
+    return f'<path d="M{x} {start}V{end - 1}"/>\n' + _labels(arrow, x + 10, start + 20)
 
 
-def _bent(arrow: _Arrow, tops: list[int], bent: list[_Arrow]) -> str:
+def _bent(arrow: _Arrow, boxes: list[_Box], bent: list[_Arrow]) -> str:
     """An arrow out to the right, down its lane, and back in; long ones take the outer lanes."""
     lanes = sorted(bent, key=lambda other: (other.end - other.start, -other.start))
     lane = _FIRST_LANE + lanes.index(arrow) * _LANE
-    earlier = [other for other in bent if other.start == arrow.start]
-    before = earlier[: earlier.index(arrow)]
-    y = tops[arrow.start] + 10 + sum((len(other.labels) + 1) * _LINE for other in before)
+    above = [other for other in bent if other.start == arrow.start and other.end < arrow.end]
+    y = boxes[arrow.start].top + 8 + sum(_height(other) for other in above)
     entering = [other for other in bent if other.end == arrow.end]
-    back = tops[arrow.end] + 10 + 14 * entering.index(arrow)
+    back = boxes[arrow.end].top + 8 + 11 * entering.index(arrow)
     right = _BOX_X + _BOX_WIDTH
-    path = f'<path d="M{right} {y}H{lane}V{back}H{right + 2}"/>\n'
-    return path + _labels(arrow, right + 12, y + 13)
+    path = f'<path d="M{right} {y}H{lane}V{back}H{right + 1}"/>\n'
+    return path + _labels(arrow, right + 10, y + 14)
 
 
 def _labels(arrow: _Arrow, x: int, y: int) -> str:
@@ -118,13 +132,15 @@ def _labels(arrow: _Arrow, x: int, y: int) -> str:
 
 _SVG = """\
 <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img"
- aria-label="States of a {role}">
+ id="states-{role}" aria-label="States of a {role}">
 <style>
-text {{ font: 13px system-ui, sans-serif; fill: currentColor }}
-.state {{ font-weight: 600; font-size: 15px; text-anchor: middle }}
-rect, path {{ fill: none; stroke: currentColor; stroke-width: 1.5 }}
-path {{ marker-end: url(#tip-{role}) }}
-#tip-{role} path {{ fill: currentColor; stroke: none; marker-end: none }}
+#states-{role} {{ color: #1f2328 }}
+@media (prefers-color-scheme: dark) {{ #states-{role} {{ color: #e2e7ec }} }}
+#states-{role} text {{ font: 13px system-ui, sans-serif; fill: currentColor }}
+#states-{role} .state {{ font-weight: 600; font-size: 15px; text-anchor: middle }}
+#states-{role} :is(rect, path) {{ fill: none; stroke: currentColor; stroke-width: 1.5 }}
+#states-{role} > path {{ marker-end: url(#tip-{role}) }}
+#states-{role} marker path {{ fill: currentColor; stroke: none }}
 </style>
 <defs><marker id="tip-{role}" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8"
  markerHeight="8" orient="auto"><path d="M0 0L8 4L0 8z"/></marker></defs>

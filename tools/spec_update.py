@@ -33,15 +33,19 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
     return "".join("| " + " | ".join(line) + " |\n" for line in lines)
 
 
+def _state_inputs() -> str:
+    inputs = _load("states.json")["inputs"]
+    return _table(["input", "meaning"], [[given["name"], given["meaning"]] for given in inputs])
+
+
 def _states(role: str) -> str:
     content = _load("states.json")
-    meanings = {given["name"]: given["meaning"] for given in content["inputs"]}
     machine = next(entry for entry in content["roles"] if entry["role"] == role)
     states = [[f"`{state['name']}`", state["meaning"]] for state in machine["states"]]
     rows: dict[tuple[str, str, str], list[str]] = {}
     for row in machine["transitions"]:
         key = (row["state"], row["next"], row["does"])
-        rows.setdefault(key, []).append(meanings[row["input"]])
+        rows.setdefault(key, []).append(row["input"])
     table = [
         [f"`{state}`", _inputs(inputs, state == machine["final"]), f"`{following}`", does]
         for (state, following, does), inputs in sorted(rows.items(), key=_rests_last(machine))
@@ -57,7 +61,7 @@ _MANY = 4
 def _inputs(inputs: list[str], is_final: bool) -> str:
     if is_final:
         return "anything"
-    return "anything else from the peer" if len(inputs) > _MANY else "; ".join(inputs)
+    return "anything else from the peer" if len(inputs) > _MANY else ", ".join(inputs)
 
 
 def _rests_last(machine: dict[str, Any]) -> Any:
@@ -121,6 +125,7 @@ def _grammar() -> str:
 def filled(source: str, requirements: dict[str, Any]) -> str:
     """The document with every generated block made anew."""
     blocks = {
+        "state inputs": _state_inputs,
         "states server": lambda: _states("server"),
         "states client": lambda: _states("client"),
         "errors": _errors,
@@ -154,7 +159,7 @@ def generated() -> dict[Path, str]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Write what is out of step, or name it; exit status 1 for an error or, with --check, a name."""
+    """Write what is out of step, or with --check name it; exit status 1 for that or an error."""
     parser = argparse.ArgumentParser(prog="spec-update", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; fail where it would")
     options = parser.parse_args(arguments)
