@@ -205,4 +205,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _reason(error: OSError) -> str:
     if isinstance(error, socket.gaierror):
         return "there is no such address"
-    return error.strerror or str(error)
+    # What create_server adds in brackets repeats the address.
+    return (error.strerror or str(error)).partition(" (while")[0]

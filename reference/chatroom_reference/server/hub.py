@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from itertools import count
 from math import inf
 from time import monotonic
@@ -44,6 +44,7 @@ MAX_BATCH_OCTETS = 65536
 MAX_TURNS = 8
 
 Report = Callable[[float], "list[Action[Peer]]"]
+Waiting = tuple[Report, int, "Peer | None"]
 
 
 class Hub:
@@ -55,7 +56,7 @@ class Hub:
         self._lock = threading.Lock()
         self._space = threading.Condition(self._lock)
         self._clock = threading.Condition(self._lock)
-        self._waiting: deque[tuple[Report, int, Peer | None]] = deque()
+        self._waiting: deque[Waiting] = deque()
         self._busy = False
         self._relief_wanted = False
         self._clock_sleeps_until = inf
@@ -80,8 +81,8 @@ class Hub:
         self._work(range(MAX_TURNS))
 
     def _work(self, turns: Iterable[int]) -> None:
-        for _ in turns:
-            batch = self._take_batch()
+        for turn in turns:
+            batch = self._take_batch(look_at_clock=turn > 0)
             if not batch:
                 return
             actions: list[Action[Peer]] = []
@@ -93,11 +94,14 @@ class Hub:
             self._relief_wanted = True
             self._clock.notify()
 
-    def _take_batch(self) -> list[tuple[Report, int, Peer | None]]:
-        """Take what waits, or nothing: then the room is free again."""
+    def _take_batch(self, *, look_at_clock: bool) -> list[Waiting]:
+        """Take what waits, or nothing: then the room is free again.
+
+        The first batch in a row doesn't look at the clock: who has waited longest is served first.
+        """
         with self._lock:
-            deadline = self.room.next_deadline
-            batch: list[tuple[Report, int, Peer | None]] = []
+            batch: list[Waiting] = []
+            deadline = self.room.next_deadline if look_at_clock else None
             if deadline is not None and deadline <= monotonic():
                 batch.append((self.room.deadline_passed, 0, None))
             octets = 0
@@ -138,9 +142,10 @@ class Hub:
             else:
                 writes.append((action.connections, [action.data]))
         answers: list[Action[Peer]] = []
-        for peer, data in _one_write_each(writes):
-            if octets := peer.send(data):
-                answers += self.room.report_backlog(peer, octets, monotonic())
+        for receivers, data in _one_write_each(writes):
+            for peer in receivers:
+                if octets := peer.send(data):
+                    answers += self.room.report_backlog(peer, octets, monotonic())
         for action in others:
             self._apply(action)
         return answers
@@ -167,7 +172,7 @@ class Hub:
                     self._clock.wait(min(left, threading.TIMEOUT_MAX) if left < inf else None)
                 self._relief_wanted = False
                 self._busy = True
-            self._work(count())
+            self._work(count(1))
 
     def _deadline_is_due(self) -> bool:
         """Whether the clock has to work; if not, settle until when it sleeps."""
@@ -178,18 +183,13 @@ class Hub:
 
 def _one_write_each(
     writes: list[tuple[tuple[Peer, ...], list[bytes]]],
-) -> Iterator[tuple[Peer, bytes]]:
+) -> Iterable[tuple[tuple[Peer, ...], bytes]]:
     """Join what goes to the same receiver, in order."""
-    if len(writes) == 1:
-        receivers, chunks = writes[0]
-        data = b"".join(chunks)
-        for peer in receivers:
-            yield peer, data
-        return
+    joined = [(receivers, b"".join(chunks)) for receivers, chunks in writes]
+    if len(joined) < 2:
+        return joined
     waiting: defaultdict[Peer, list[bytes]] = defaultdict(list)
-    for receivers, chunks in writes:
-        data = b"".join(chunks)
+    for receivers, data in joined:
         for peer in receivers:
             waiting[peer].append(data)
-    for peer, parts in waiting.items():
-        yield peer, b"".join(parts)
+    return (((peer,), b"".join(parts)) for peer, parts in waiting.items())

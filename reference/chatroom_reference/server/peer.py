@@ -14,6 +14,7 @@ import socket
 import struct
 import threading
 from collections import deque
+from socket import MSG_DONTWAIT
 
 # Read at once, and so the most that one report to the room can carry.
 RECEIVE_OCTETS = 16384
@@ -91,7 +92,15 @@ class Peer:
 
     def send(self, data: bytes) -> int:
         """Send what the kernel takes at once, keep the rest; return how many octets wait."""
-        return self._transmit(data)
+        if self._writing:
+            return self._put_aside(data)
+        try:
+            sent = self._sock.send(data, MSG_DONTWAIT)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            return 0  # reset or closed: the reader meets that too, and reports it
+        return 0 if sent == len(data) else self._put_aside(data[sent:])
 
     def send_eof(self) -> None:
         """End our stream once the backlog is written; reading goes on."""
@@ -135,17 +144,6 @@ class Peer:
 
     # Parts
 
-    def _transmit(self, data: bytes) -> int:
-        if self._writing:
-            return self._put_aside(data)
-        try:
-            sent = self._sock.send(data, socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            sent = 0
-        except OSError:
-            return 0  # reset or closed: the reader meets that too, and reports it
-        return 0 if sent == len(data) else self._put_aside(data[sent:])
-
     def _put_aside(self, data: bytes) -> int:
         with self._lock:
             if self._shut_wanted == socket.SHUT_RDWR:
@@ -168,7 +166,7 @@ class Peer:
         while chunk:
             try:
                 self._sock.sendall(chunk)
-            except OSError:  # as in _transmit
+            except OSError:  # as in send
                 self._backlog.clear()
             chunk = self._next_chunk(len(chunk))
 

@@ -90,7 +90,7 @@ class TlsPeer(Peer):
 
     def _flush(self) -> int:
         data = self._outgoing.read()
-        return self._transmit(data) if data else 0
+        return super().send(data) if data else 0
 
     def _end(self, how: int) -> None:
         with self._tls_lock:
