@@ -92,7 +92,8 @@ class Entry:
 
 #: A longer entry keeps its beginning only; `Entry.octets` tells the length.
 TRANSCRIPT_OCTETS = 8192
-#: A longer transcript keeps its beginning and its end; `CaseResult.entries_left_out` tells the rest.
+#: A longer transcript keeps its beginning and its end; `CaseResult.entries_left_out` tells how
+#: many there were between.
 TRANSCRIPT_ENTRIES = 400
 
 
@@ -231,11 +232,11 @@ class RunResult:
 
     @property
     def left_out(self) -> int:
-        """How many MUSTs for servers weren't tested."""
+        """How many MUSTs for servers could have been tested, and weren't in this run."""
         return sum(
             requirement.status is Status.UNTESTED and is_must(requirement.level)
             for requirement in self.requirements
-            if for_servers(requirement.role)
+            if for_servers(requirement.role) and requirement.cases
         )
 
     @property

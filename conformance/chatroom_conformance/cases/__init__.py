@@ -1,0 +1,26 @@
+"""The cases, a module an area; importing a module registers its cases."""
+
+from importlib import import_module
+
+AREAS = (
+    "joining",
+    "messages",
+    "private",
+    "leaving",
+    "delivery",
+    "framing",
+    "kinds",
+    "refusals",
+    "rejections",
+    "limits",
+    "extensions",
+    "violations",
+    "closing",
+    "robustness",
+)
+
+
+def load() -> None:
+    """Register all cases."""
+    for area in AREAS:
+        import_module(f"{__name__}.{area}")
