@@ -51,7 +51,7 @@ class Hub:
     """The queue in front of ``room``; ``report`` may be called by any thread."""
 
     def __init__(self, room: Room[Peer], log: EventLog) -> None:
-        self.room = room
+        self._room = room
         self._log = log
         self._lock = threading.Lock()
         self._space = threading.Condition(self._lock)
@@ -101,9 +101,9 @@ class Hub:
         """
         with self._lock:
             batch: list[Waiting] = []
-            deadline = self.room.next_deadline if look_at_clock else None
+            deadline = self._room.next_deadline if look_at_clock else None
             if deadline is not None and deadline <= monotonic():
-                batch.append((self.room.deadline_passed, 0, None))
+                batch.append((self._room.deadline_passed, 0, None))
             octets = 0
             while self._waiting and octets < MAX_BATCH_OCTETS:
                 batch.append(self._waiting.popleft())
@@ -125,7 +125,7 @@ class Hub:
             if about is None:
                 return []
             about.abort()
-            return self.room.connection_lost(about, monotonic())
+            return self._room.connection_lost(about, monotonic())
 
     def _carry_out(self, actions: list[Action[Peer]]) -> list[Action[Peer]]:
         """Write, then do the rest; return what the room has to say to the queues that grew.
@@ -145,7 +145,7 @@ class Hub:
         for receivers, data in _one_write_each(writes):
             for peer in receivers:
                 if octets := peer.send(data):
-                    answers += self.room.report_backlog(peer, octets, monotonic())
+                    answers += self._room.report_backlog(peer, octets, monotonic())
         for action in others:
             self._apply(action)
         return answers
@@ -176,7 +176,7 @@ class Hub:
 
     def _deadline_is_due(self) -> bool:
         """Whether the clock has to work; if not, settle until when it sleeps."""
-        deadline = None if self._busy else self.room.next_deadline
+        deadline = None if self._busy else self._room.next_deadline
         self._clock_sleeps_until = inf if deadline is None else deadline
         return self._clock_sleeps_until <= monotonic()
 

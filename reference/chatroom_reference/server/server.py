@@ -59,12 +59,17 @@ class Server:
     def __init__(self, settings: Settings, log: EventLog) -> None:
         self._settings = settings
         self._log = log
-        room: Room[Peer] = Room(lambda: datetime.now(timezone.utc), settings.limits)
-        self._hub = Hub(room, log)
+        self.room: Room[Peer] = Room(lambda: datetime.now(timezone.utc), settings.limits)
+        self._hub = Hub(self.room, log)
         self._listener: socket.socket | None = None
         self._peers: set[Peer] = set()
         self._changed = threading.Condition()  # guards _peers and _stopping; told of each end
         self._stopping = False
+
+    @property
+    def connection_count(self) -> int:
+        """Connections whose descriptor is open."""
+        return len(self._peers)
 
     def start(self) -> tuple[str, int]:
         """Listen, and return the address; who connects from now on is served."""
@@ -83,7 +88,7 @@ class Server:
         assert self._listener is not None
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        self._hub.report(self._hub.room.shut_down)
+        self._hub.report(self.room.shut_down)
         # The room ends the last ones itself by then; a second is left for that to happen.
         patience = self._settings.limits.linger_timeout + 1.0
         with self._changed:
@@ -132,8 +137,7 @@ class Server:
 
     def _read(self, peer: Peer) -> None:
         """Tell the room all that one connection does; runs in that connection's thread."""
-        hub = self._hub
-        room = hub.room
+        hub, room = self._hub, self.room
         host = peer.address.rpartition(":")[0]
         hub.report(lambda now: room.connection_made(peer, now, host), about=peer)
         try:
@@ -150,7 +154,7 @@ class Server:
 
     def _lost(self, peer: Peer, now: float) -> list[Action[Peer]]:
         self._forget(peer)
-        return self._hub.room.connection_lost(peer, now)
+        return self.room.connection_lost(peer, now)
 
     def _forget(self, peer: Peer) -> None:
         peer.release()
