@@ -95,7 +95,7 @@ def _link_text(text: str, known: set[str], sections: set[str]) -> str:
 
     def link(match: re.Match[str]) -> str:
         if match["id"] in known:
-            return f'<a href="#{match["id"]}">{match[0]}</a>'
+            return f'<a class="id" href="#{match["id"]}">{match[0]}</a>'
         return match[0] if match["id"] else _ONE_SECTION.sub(link_section, match[0])
 
     return _MENTION.sub(link, escape(text, quote=False))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -35,6 +36,13 @@ def test_an_example_is_no_other_frame(example: Example) -> None:
     members = json.loads(example.text)
     fitting = [n for n in schema_names() if n.startswith(side) and schema(n).is_valid(members)]
     assert fitting == [example.schema]
+
+
+def test_objects_in_the_text_are_json() -> None:
+    inline = re.findall(r"`(\{\".*?\})`", SOURCE)
+    assert len(inline) > 3
+    for text in inline:
+        assert isinstance(json.loads(text), dict), text
 
 
 def test_every_frame_has_an_example() -> None:
