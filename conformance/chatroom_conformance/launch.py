@@ -25,8 +25,10 @@ REFERENCE = f"{shlex.quote(sys.executable)} -m chatroom_reference.server --port 
 
 
 @contextlib.contextmanager
-def running(template: str, within: float) -> Iterator[str]:
-    """Start a command, `{port}` in it replaced by a free port; gives its `HOST:PORT`.
+def running(template: str, within: float) -> Iterator[socket.socket]:
+    """Start a command, `{port}` in it replaced by a free port; gives a connection to it.
+
+    The connection has to be used: there are servers that die when one just ends.
 
     It is stopped at the end, by SIGTERM, and by SIGKILL when that doesn't help.
 
@@ -43,8 +45,7 @@ def running(template: str, within: float) -> Iterator[str]:
     with tempfile.TemporaryFile() as log:
         process = _start(words, log)
         try:
-            _wait_until_listening(process, port, within, log)
-            yield f"127.0.0.1:{port}"
+            yield _connected(process, port, within, log)
         finally:
             _stop(process)
 
@@ -59,14 +60,13 @@ def _start(words: Sequence[str], log: IO[bytes]) -> subprocess.Popen[bytes]:
         raise LaunchError(f"cannot start {words[0]}: {error.strerror or error}") from error
 
 
-def _wait_until_listening(
+def _connected(
     process: subprocess.Popen[bytes], port: int, within: float, log: IO[bytes]
-) -> None:
+) -> socket.socket:
     deadline = time.monotonic() + within
     while process.poll() is None:
         with contextlib.suppress(OSError):
-            socket.create_connection(("127.0.0.1", port), within).close()
-            return
+            return socket.create_connection(("127.0.0.1", port), within)
         if time.monotonic() > deadline:
             raise LaunchError(f"nothing listens on port {port} after {within:g} s")
         with contextlib.suppress(subprocess.TimeoutExpired):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import socket
 import ssl
 import threading
 import time
@@ -17,6 +18,7 @@ from attrs import define, field
 
 from . import registry, verdicts
 from .monitors import Monitors
+from .reader import Frame, Junk
 from .registry import Case, Risk
 from .requirements import specification_version
 from .results import CaseResult, Death, RunResult, Status
@@ -70,6 +72,9 @@ class Options:
     strict: bool = False
     command: str = ""  #: the beginning of the command that repeats a case
     progress: Progress = field(factory=Silent)
+    #: A connection that is open already, for the first look at the server.
+    connected: socket.socket | None = None
+    whole_transcripts: bool = False  #: for a repro script
     #: Set by another thread to end the run.
     stop: threading.Event = field(factory=threading.Event)
 
@@ -107,7 +112,11 @@ class _Run:
         self.cases = registry.load()
         self.monitors = Monitors()
         self.session = Session(
-            address, self.monitors, Patience.scaled(options.timeout_scale), stop=options.stop
+            address,
+            self.monitors,
+            Patience.scaled(options.timeout_scale),
+            whole_transcripts=options.whole_transcripts,
+            stop=options.stop,
         )
         self.results: dict[str, CaseResult] = {}
         self.death: Death | None = None
@@ -171,10 +180,26 @@ class _Run:
 
     def _preflight(self) -> str:
         """Why nothing can be tested; empty if the server answers a join."""
+        began = time.monotonic()
+        try:
+            heard, ended = self._visit(self.session.patience.answer * 2, self.options.connected)
+        except ServerGoneError as error:
+            return str(error)
+        self._measure(time.monotonic() - began)
+        return self._trouble(heard, ended=ended)
+
+    def _visit(self, within: float, sock: socket.socket | None = None) -> tuple[bytes, bool]:
+        """Join and leave: what the server said first, and whether it ended the connection.
+
+        An unexplained end kills some servers, so that a look whether one is alive has manners.
+
+        Raises:
+            ServerGoneError: no connection can be made.
+        """
         heard = bytearray()
 
-        def hear(_: Connection, item: object) -> None:
-            heard.extend(getattr(item, "raw", b""))
+        def hear(_: Connection, item: Frame | Junk) -> None:
+            heard.extend(item.raw)
 
         network = Network(
             self.session.address,
@@ -183,22 +208,19 @@ class _Run:
             connect_within=self.session.patience.connect,
             stopping=self.options.stop.is_set,
         )
+        probe = Connection(network, "probe", sock=sock)
         try:
-            probe = Connection(network, "probe")
-        except ServerGoneError as error:
-            return str(error)
-        name = f"probe-{self.session.token}"
-        probe.send(b'{"username": "%s"}\n' % name.encode())
-        began = time.monotonic()
-        network.wait(lambda: bool(heard or probe.ended), self.session.patience.answer * 2)
-        self._measure(time.monotonic() - began)
-        rest = bytes(heard) + probe.reader.rest()
-        if rest and not probe.ended:
-            probe.send(b'{"disconnect": true, "sender": "%s"}\n' % name.encode())
-            network.wait(lambda: probe.ended is not None, self.session.patience.leave)
-        probe.close()
-        network.close()
-        return self._trouble(rest, ended=probe.ended is not None)
+            name = f"probe-{self.session.token}{self.session.number()}"
+            probe.send(b'{"username": "%s"}\n' % name.encode())
+            network.wait(lambda: bool(heard or probe.ended), within)
+            first, ended = bytes(heard) + probe.reader.rest(), probe.ended is not None
+            if first and not ended:
+                probe.send(b'{"disconnect": true, "sender": "%s"}\n' % name.encode())
+                network.wait(lambda: probe.ended is not None, self.session.patience.leave)
+            return first, ended
+        finally:
+            probe.close()
+            network.close()
 
     def _trouble(self, heard: bytes, *, ended: bool) -> str:
         address = self.session.address
@@ -290,24 +312,21 @@ class _Run:
         return None, ""
 
     def _check_alive(self, case: Case, result: CaseResult) -> CaseResult:
-        """Connect once more; a server that is gone died of this case."""
+        """Visit once more; a server that is gone, or answers nobody, died of this case."""
         if self.interrupted or self.death:
             return result
-        network = Network(
-            self.session.address,
-            lambda *_: None,
-            lambda _: None,
-            connect_within=self.session.patience.connect,
-        )
         try:
-            Connection(network, "probe").close()
+            heard, ended = self._visit(2 * self.session.patience.answer)
+            gone = "" if heard or ended else "it accepts connections and answers no join"
         except ServerGoneError as error:
-            sentence = f"the server was gone after {case.id}: {error}"
-            self.death = Death(case.id, sentence)
-            return verdicts.killed(result, sentence)
-        finally:
-            network.close()
-        return result
+            gone = str(error)
+        except (KeyboardInterrupt, StoppedError):
+            self.interrupted = True
+            return result
+        if not gone:
+            return result
+        self.death = Death(case.id, f"the server died in case {case.id}: {gone}")
+        return verdicts.killed(result, self.death.sentence)
 
     def _left_out(self, case: Case, status: Status, reason: str) -> CaseResult:
         return verdicts.left_out(case, status, reason, self._command(case))

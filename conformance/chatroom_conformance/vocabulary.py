@@ -76,6 +76,8 @@ class Session:
     patience: Patience = field(factory=Patience)
     token: str = field(factory=lambda: secrets.token_hex(3))
     strangers: int = 0
+    #: Keep transcripts whole, to make a script of one.
+    whole_transcripts: bool = False
     #: Set by another thread to end the run.
     stop: threading.Event = field(factory=threading.Event)
     #: False once the server left a disconnect frame unanswered: nobody waits long for that again.
@@ -133,6 +135,7 @@ class Room:
             connect_within=session.patience.connect,
             send_within=session.patience.answer,
             stopping=session.stop.is_set,
+            whole_transcript=session.whole_transcripts,
         )
 
     # ---- making things unique

@@ -22,6 +22,9 @@ from .results import TRANSCRIPT_ENTRIES, TRANSCRIPT_OCTETS, Entry, What
 #: Longest uninterrupted sleep in `select`, in seconds: how late a stop from another thread is seen.
 _SLICE = 0.25
 _RECEIVE_OCTETS = 65536
+#: Remarks in a transcript that a repro script acts on.
+STOPS_READING = "stops reading"
+READS_AGAIN = "reads again"
 _NARROW_OCTETS = 2048
 _NARROW_SEGMENT = 536
 
@@ -51,7 +54,8 @@ class Address:
 class Transcript:
     """What happened in a case, in order; the middle of a long one is left out."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, whole: bool = False) -> None:
+        self._whole = whole
         self._began = time.monotonic()
         self._first: list[Entry] = []
         self._last: list[Entry] = []
@@ -64,9 +68,10 @@ class Transcript:
 
     def add(self, connection: str, what: What, data: bytes = b"") -> None:
         """Note one entry; of long data the beginning is kept."""
-        entry = Entry(self.seconds, connection, what, data[:TRANSCRIPT_OCTETS], len(data))
+        kept = data if self._whole else data[:TRANSCRIPT_OCTETS]
+        entry = Entry(self.seconds, connection, what, kept, len(data))
         half = TRANSCRIPT_ENTRIES // 2
-        if len(self._first) < half:
+        if self._whole or len(self._first) < half:
             self._first.append(entry)
             return
         self._last.append(entry)
@@ -83,15 +88,24 @@ class Transcript:
 class Link:
     """One TCP connection, with TLS in it or without; never blocks once it is open."""
 
-    def __init__(self, address: Address, within: float, *, narrow: bool = False) -> None:
-        """Connect and shake hands. A narrow connection holds few octets on their way.
+    def __init__(
+        self,
+        address: Address,
+        within: float,
+        *,
+        narrow: bool = False,
+        sock: socket.socket | None = None,
+    ) -> None:
+        """Connect, unless there's a connected socket, and shake hands.
+
+        A narrow connection holds few octets on their way.
 
         Raises:
             ServerGoneError: nobody listens there, or it speaks no TLS.
         """
         deadline = time.monotonic() + within
         try:
-            self.socket = _connect(address, within, narrow=narrow)
+            self.socket = sock or _connect(address, within, narrow=narrow)
         except OSError as error:
             raise ServerGoneError(f"cannot connect to {address}: {_reason(error)}") from error
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -212,7 +226,14 @@ def _connect(address: Address, within: float, *, narrow: bool) -> socket.socket:
 class Connection:
     """A labelled connection: its unread frames, its end, its part of the transcript."""
 
-    def __init__(self, network: Network, label: str, *, narrow: bool = False) -> None:
+    def __init__(
+        self,
+        network: Network,
+        label: str,
+        *,
+        narrow: bool = False,
+        sock: socket.socket | None = None,
+    ) -> None:
         self.network = network
         self.label = label
         self.unread: list[Frame] = []
@@ -223,9 +244,9 @@ class Connection:
         self.refused = False  #: something was sent, and the server's end is gone
         self.reading = True
         self.reader = Reader()
-        self._link = Link(network.address, network.connect_within, narrow=narrow)
+        self._link = Link(network.address, network.connect_within, narrow=narrow, sock=sock)
         network.attach(self, self._link.socket)
-        network.transcript.add(label, What.CONNECTED)
+        network.transcript.add(label, What.CONNECTED, b"narrow" if narrow else b"")
 
     def send(self, data: bytes) -> None:
         """Send octets as they are. A connection that the server ended swallows them."""
@@ -268,11 +289,13 @@ class Connection:
     def pause(self) -> None:
         """Read nothing until `resume`."""
         self.reading = False
+        self.note(STOPS_READING)
         self.network.detach(self._link.socket)
 
     def resume(self) -> None:
         """Read again."""
         self.reading = True
+        self.note(READS_AGAIN)
         if not self.closed and not self.ended:
             self.network.attach(self, self._link.socket)
 
@@ -313,9 +336,10 @@ class Network:
         connect_within: float = 5.0,
         send_within: float = 5.0,
         stopping: Callable[[], bool] = lambda: False,
+        whole_transcript: bool = False,
     ) -> None:
         self.address = address
-        self.transcript = Transcript()
+        self.transcript = Transcript(whole=whole_transcript)
         self.connect_within = connect_within
         self.send_within = send_within
         self.received = on_item

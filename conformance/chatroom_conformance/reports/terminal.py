@@ -1,0 +1,249 @@
+"""The report on a terminal, or into a pipe."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TextIO
+
+from ..registry import Case
+from ..requirements import requirements
+from ..results import (
+    CaseResult,
+    Entry,
+    Finding,
+    RequirementResult,
+    RunResult,
+    Status,
+    Verdict,
+    What,
+    for_servers,
+    is_must,
+    is_should,
+)
+
+#: Of a failed case this many entries of the transcript are shown, in full with `-v`.
+LAST_ENTRIES = 12
+#: Of what went over the wire this many characters are shown in a line.
+LINE_CHARACTERS = 160
+
+_COLOURS = {"red": "31", "green": "32", "yellow": "33", "dim": "2", "bold": "1"}
+_OF_STATUS = {
+    Status.MET: "green",
+    Status.VIOLATED: "red",
+    Status.DEVIATES: "yellow",
+    Status.INCONCLUSIVE: "yellow",
+    Status.BLOCKED: "yellow",
+}
+_OF_VERDICT = {
+    Verdict.CONFORMANT: "green",
+    Verdict.NOT_CONFORMANT: "red",
+    Verdict.INCONCLUSIVE: "yellow",
+}
+_ARROWS = {
+    What.SENT: "->",
+    What.RECEIVED: "<-",
+    What.END_OF_STREAM: "<-",
+    What.PEER_RESET: "<-",
+}
+
+
+def safe(text: str) -> str:
+    """A text without anything that a terminal could take as a command, or that turns it round."""
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text
+    )
+
+
+class Terminal:
+    """Writes progress while a run goes on, and the report at its end."""
+
+    def __init__(self, out: TextIO, *, colour: bool, live: bool, verbosity: int = 0) -> None:
+        self._out = out
+        self._colour = colour
+        self._live = live and verbosity == 0
+        self._verbosity = verbosity
+        self._areas: dict[str, list[str]] = {}
+        self._left: dict[str, int] = {}
+        self._bad: dict[str, int] = {}
+
+    # ---- progress
+
+    def started(self, cases: Sequence[str]) -> None:
+        """Note what is going to run; on a terminal each area gets its line."""
+        for name in cases:
+            self._areas.setdefault(name.partition(".")[0], []).append(name)
+        self._left = {area: len(names) for area, names in self._areas.items()}
+        self._bad = dict.fromkeys(self._areas, 0)
+        if self._live and self._verbosity >= 0:
+            for area in self._areas:
+                self._print(self._area_line(area))
+
+    def case_done(self, result: CaseResult) -> None:
+        """Bring the line of the case's area up to date, or print one when the area is done."""
+        area = result.area
+        self._left[area] -= 1
+        self._bad[area] += result.status not in (Status.MET, Status.NOT_APPLICABLE)
+        if self._verbosity < 0:
+            return
+        if self._live:
+            self._redraw(area)
+        elif self._verbosity > 0:
+            self._print(self._case_line(result))
+        elif not self._left[area]:
+            self._print(self._area_line(area))
+
+    def _redraw(self, area: str) -> None:
+        up = len(self._areas) - list(self._areas).index(area)
+        self._out.write(f"\x1b[{up}A\r\x1b[2K{self._area_line(area)}\x1b[{up}B\r")
+        self._out.flush()
+
+    def _area_line(self, area: str) -> str:
+        total, left, bad = len(self._areas[area]), self._left[area], self._bad[area]
+        mark = self._paint("red", f"{bad} not met") if bad else ""
+        if not mark and not left:
+            mark = self._paint("green", "ok")
+        return f"  {area:<12} {total - left:>3}/{total:<3} {mark}".rstrip()
+
+    def _case_line(self, result: CaseResult) -> str:
+        status = self._paint(_OF_STATUS.get(result.status, "dim"), f"{result.status.value:<14}")
+        reason = f"  ({safe(result.reason)})" if result.reason else ""
+        return f"  {status} {result.id}  {result.seconds * 1000:.0f} ms{reason}"
+
+    # ---- report
+
+    def report(self, result: RunResult) -> None:
+        """Print what was found; the last line is the verdict."""
+        if self._verbosity >= 0:
+            self._findings(result)
+            self._reasons(result)
+            self._summary(result)
+        self._print(self._verdict_line(result))
+
+    def _findings(self, result: RunResult) -> None:
+        order = {Status.VIOLATED: 0, Status.DEVIATES: 1}
+        failed = [case for case in result.cases if case.failed]
+        for case in sorted(failed, key=lambda case: order[case.status]):
+            self._print("")
+            self._print(self._paint("bold", f"{case.status.value}  {case.id}"))
+            for finding in case.findings:
+                self._finding(finding)
+            if case.kind == "case":
+                self._transcript(case)
+            if case.command:
+                self._print(self._paint("dim", f"  again: {case.command}"))
+
+    def _finding(self, finding: Finding) -> None:
+        requirement = requirements()[finding.requirement]
+        head = self._paint(_OF_STATUS[finding.status], f"{finding.requirement}")
+        self._print(f"  {head}  {requirement.text}")
+        self._print(f"    permitted: {safe(finding.permitted)}")
+        self._print(f"    actual:    {safe(finding.actual)}")
+
+    def _transcript(self, case: CaseResult) -> None:
+        entries = case.transcript
+        shown = entries if self._verbosity > 0 else entries[-LAST_ENTRIES:]
+        left_out = len(entries) - len(shown) + case.entries_left_out
+        if left_out:
+            self._print(self._paint("dim", f"    ... {left_out} entries before"))
+        for entry in shown:
+            self._print(self._paint("dim", "    " + self._entry(entry)))
+
+    def _entry(self, entry: Entry) -> str:
+        if entry.what in (What.SENT, What.RECEIVED, What.NOTE):
+            text = safe(entry.data.decode("utf-8", "backslashreplace").rstrip("\n"))
+            if len(text) > LINE_CHARACTERS:
+                text = f"{text[:LINE_CHARACTERS]}... ({entry.octets:,} octets)"
+        else:
+            text = entry.what.value
+        arrow = _ARROWS.get(entry.what, "--")
+        return f"{entry.at * 1000:8.1f} ms  {entry.connection:<10} {arrow} {text}"
+
+    def _reasons(self, result: RunResult) -> None:
+        undecided = [case for case in result.cases if case.status is Status.INCONCLUSIVE]
+        blocked = [case for case in result.cases if case.status is Status.BLOCKED]
+        if undecided or blocked:
+            self._print("")
+        for case in undecided:
+            self._print(f"{self._paint('yellow', 'INCONCLUSIVE')}  {case.id}: {safe(case.reason)}")
+        if blocked:
+            names = ", ".join(case.id for case in blocked[:8])
+            more = f" and {len(blocked) - 8} more" if len(blocked) > 8 else ""
+            self._print(f"{self._paint('yellow', 'BLOCKED')}  {names}{more}: {blocked[0].reason}")
+
+    def _summary(self, result: RunResult) -> None:
+        self._print("")
+        musts = [r for r in result.requirements if _binding(r)]
+        shoulds = [r for r in result.requirements if for_servers(r.role) and is_should(r.level)]
+        self._print(f"MUST    {_counts(musts)}")
+        self._print(f"SHOULD  {_counts(shoulds)}")
+        run = [case for case in result.cases if case.kind == "case" and case.seconds]
+        timed = [case for case in run if case.timed]
+        frames = max((case.frames_checked for case in result.cases), default=0)
+        waited = sum(case.seconds for case in timed)
+        apart = f", of them {len(timed)} timed ({waited:.1f} s)" if timed else ""
+        self._print(
+            f"{len(run)} cases in {result.seconds:.2f} s{apart}; {frames:,} frames checked; "
+            f"{result.strangers:,} of strangers left out"
+        )
+        self._baseline(result)
+        for sentence in (result.death.sentence if result.death else "", result.trouble):
+            if sentence:
+                self._print(self._paint("red", safe(sentence)))
+        if result.suite_bug:
+            self._print(self._paint("red", f"a bug in the suite, {result.suite_bug}"))
+
+    def _baseline(self, result: RunResult) -> None:
+        baseline = result.baseline
+        if not baseline:
+            return
+        self._print(f"baseline {safe(baseline.path)}: {len(baseline.known)} known failures")
+        for words, names in (
+            ("fails, and the baseline doesn't say so", baseline.new),
+            ("is met now: take it out of the baseline", baseline.passes),
+            ("is no requirement: take it out of the baseline", baseline.unmatched),
+        ):
+            for name in names:
+                self._print(self._paint("red", f"  {safe(name)} {words}"))
+
+    def _verdict_line(self, result: RunResult) -> str:
+        musts = [r for r in result.requirements if _binding(r)]
+        met = sum(r.status is Status.MET for r in musts)
+        applicable = sum(r.status not in (Status.UNTESTED, Status.NOT_APPLICABLE) for r in musts)
+        deviates = sum(r.status is Status.DEVIATES for r in result.requirements)
+        details = [f"{met} of {applicable} MUSTs met"]
+        if deviates:
+            details.append(f"{deviates} SHOULD not followed")
+        if result.left_out:
+            details.append(f"{result.left_out} MUSTs left out")
+        if result.interrupted:
+            details.append("interrupted")
+        verdict = self._paint(_OF_VERDICT[result.verdict], result.verdict.value)
+        return f"{verdict}  {safe(result.target)}: {', '.join(details)}"
+
+    def _paint(self, colour: str, text: str) -> str:
+        return f"\x1b[{_COLOURS[colour]}m{text}\x1b[0m" if self._colour else text
+
+    def _print(self, line: str) -> None:
+        print(line, file=self._out, flush=True)
+
+
+def _binding(requirement: RequirementResult) -> bool:
+    return for_servers(requirement.role) and is_must(requirement.level)
+
+
+def _counts(found: Sequence[RequirementResult]) -> str:
+    parts = []
+    for status in Status:
+        count = sum(requirement.status is status for requirement in found)
+        if count:
+            parts.append(f"{count} {status.value}")
+    return ", ".join(parts)
+
+
+def list_cases(out: TextIO, cases: Sequence[Case]) -> None:
+    """Print a line for each case: id, marks, requirements."""
+    for case in cases:
+        marks = [mark for mark in ("timed", "disruptive") if getattr(case, mark)]
+        shown = f" ({', '.join(marks)})" if marks else ""
+        print(f"{case.id:<40} {', '.join(case.requirements)}{shown}", file=out)
