@@ -269,7 +269,9 @@ class ClientConnection:
             return None
         if isinstance(frame, Roster):
             self._roster = dict.fromkeys(frame.usernames)
-        elif isinstance(frame, Ping) and self.state is ClientState.JOINED:
+        elif isinstance(frame, Ping):
+            if self.state is ClientState.LEAVING:
+                return None  # [CLIENT-3]: nothing follows a disconnect, so no pong either
             self.send(Pong(frame.token))
         return frame
 

@@ -274,9 +274,9 @@ def parse_client_frame(
         return _parse_client_message(members)
     if PING in granted:
         if "ping" in members:
-            return _parse_token(Ping, members["ping"])
+            return _parse_ping(members["ping"])
         if "pong" in members:
-            return _parse_token(Pong, members["pong"])
+            return _parse_pong(members["pong"])
     return None
 
 
@@ -297,11 +297,13 @@ def _parse_client_message(members: JSONObject) -> ClientMessage | Rejection:
     return ClientMessage(text, dm or None, sender if isinstance(sender, str) else "")
 
 
-def _parse_token(kind: type[Ping] | type[Pong], token: Any) -> Ping | Pong | Rejection:
+def _parse_ping(token: Any) -> Ping | Rejection:
     fault = token_fault(token) if isinstance(token, str) else "a ping token is a string"
-    if fault:
-        return Rejection(RejectionCode.BAD_PING, fault)
-    return kind(token)
+    return Rejection(RejectionCode.BAD_PING, fault) if fault else Ping(token)
+
+
+def _parse_pong(token: Any) -> Pong | None:
+    return Pong(token) if isinstance(token, str) and not token_fault(token) else None
 
 
 def _string_or_none(value: Any) -> str | None:
@@ -321,12 +323,15 @@ def parse_server_frame(members: JSONObject) -> ServerFrame | None:
     if "message" in members:
         return _parse_server_message(members)
     if "roster" in members:
-        return Roster(_strings(members["roster"]))
-    for name, kind in (("ping", Ping), ("pong", Pong)):
-        if name in members:
-            frame = _parse_token(kind, members[name])
-            return None if isinstance(frame, Rejection) else frame
-    return None
+        return _parse_roster(members["roster"])
+    if "ping" in members:
+        ping = _parse_ping(members["ping"])
+        return None if isinstance(ping, Rejection) else ping
+    return _parse_pong(members.get("pong"))
+
+
+def _parse_roster(value: Any) -> Roster | None:
+    return Roster(_strings(value)) if value == [] or _strings(value) else None
 
 
 def _parse_join_response(members: JSONObject) -> JoinResponse:

@@ -58,17 +58,9 @@ def test_a_stream(octets: bytes) -> None:
     assert matches("stream", octets) == decodes(octets)
 
 
-_IGNORES_BAD_ROSTER = pytest.mark.xfail(
-    reason="[KIND-9]: a client takes a roster that is no array of strings for an empty one"
-)
-
-
 @pytest.mark.parametrize(
     ("name", "rule"),
-    [
-        pytest.param(name, rule, marks=_IGNORES_BAD_ROSTER if name == "server-roster" else ())
-        for name, rule in [*TO_SERVER.items(), *TO_CLIENT.items()]
-    ],
+    [pytest.param(name, rule) for name, rule in [*TO_SERVER.items(), *TO_CLIENT.items()]],
 )
 def test_frames_that_a_peer_acts_on(name: str, rule: str) -> None:
     differing = [
