@@ -24,6 +24,8 @@ _BOLD, _DIM, _INVERSE, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[7m", "\x1b[0m"
 _INDENT = "      "
 # The longest wait between two looks at the clock, for time-outs and countdowns.
 _TICK, _SHORT_TICK = 0.25, 0.02
+# Seconds between a program's messages to a server that may lose them if they come together.
+_PACE = 0.05
 
 
 class Console:
@@ -40,6 +42,7 @@ class Console:
         self._phase: Phase | None = None
         self._stopped = False
         self._has_joined = False
+        self._silent_until = 0.0
         self.session = Session(
             address,
             username,
@@ -54,7 +57,7 @@ class Console:
         on_stop(self._stop)
         self.session.start(time.monotonic())
         while self.session.phase is not Phase.ENDED:
-            self._woken.wait(_SHORT_TICK if self._waiting else _TICK)
+            self._woken.wait(_SHORT_TICK if self._is_saying() else _TICK)
             self._woken.clear()
             self._look(time.monotonic())
 
@@ -74,9 +77,14 @@ class Console:
         if self._stopped or self._terminal.closed or self._all_said():
             self.session.leave(now)
 
+    def _is_saying(self) -> bool:
+        return bool(self._waiting) or self.session.congested or self._is_silent()
+
+    def _is_silent(self) -> bool:
+        return time.monotonic() < self._silent_until
+
     def _all_said(self) -> bool:
-        said = self._terminal.at_end and not self._waiting and not self.session.congested
-        return said and self._has_joined
+        return self._terminal.at_end and self._has_joined and not self._is_saying()
 
     def _obey_lines(self, now: float) -> None:
         while self._waiting and self._can_obey():
@@ -89,7 +97,8 @@ class Console:
         """A person is told at once what cannot be said; a pipe waits until it can."""
         if self._terminal.interactive:
             return True
-        return self.session.phase is Phase.CHATTING and not self.session.congested
+        ready = self.session.phase is Phase.CHATTING and not self.session.congested
+        return ready and not self._is_silent()
 
     def _obey(self, line: str, now: float) -> None:
         if not line:
@@ -108,6 +117,8 @@ class Console:
         self.session.say(command.text, dm)
         # On a terminal it stands there already, where it was typed.
         if not self._terminal.interactive:
+            if self.session.may_be_original:
+                self._silent_until = time.monotonic() + _PACE
             me = self.session.username
             self._show(self._presenter.said(command.text, dm, me, datetime.now()))
 

@@ -111,11 +111,11 @@ class Link:
         """Whether the server is behind with reading; only a hint, as it is another thread's."""
         return self._commands.qsize() > _MANY_COMMANDS or len(self._unsent) > _MUCH_UNSENT
 
-    def reports(self) -> list[Report]:
-        """Take what has been reported since; never waits."""
+    def reports(self, most: int) -> list[Report]:
+        """Take at most so many of the reports there are; never waits."""
         taken: list[Report] = []
         with contextlib.suppress(queue.Empty):
-            while len(taken) < _MOST_REPORTS:
+            while len(taken) < most:
                 taken.append(self._reports.get_nowait())
         return taken
 

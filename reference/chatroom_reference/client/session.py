@@ -41,7 +41,7 @@ LEAVE_TIMEOUT = 0.7  # a server's answer to a disconnect: leaving takes less tha
 LASTING = 10.0  # after which a connection counts as good, and waits are short again
 SILENCE = 30.0  # after which a server that grants ping is asked whether it is still there
 PATIENCE = 15.0  # for its answer
-_OWN_TEXTS = 64
+_OWN_TEXTS = 4096
 
 
 class Phase(Enum):
@@ -161,6 +161,11 @@ class Session:
         self._flush()
 
     @property
+    def may_be_original(self) -> bool:
+        """Whether the server may be one that takes what it reads at once for one frame."""
+        return not self._connection.granted
+
+    @property
     def congested(self) -> bool:
         """Whether a program that has much to say should wait a little."""
         return self._link is not None and self._link.congested
@@ -181,10 +186,15 @@ class Session:
             self._link.finish()
         self._enter(Phase.LEAVING, now)
 
-    def poll(self, now: float) -> list[ServerMessage]:
-        """Take what has happened since; give what there is to read."""
+    def poll(self, now: float, most: int = 1000) -> list[ServerMessage]:
+        """Take what has happened since; give what there is to read.
+
+        Args:
+            now: monotonic seconds.
+            most: reports of the network to take, each of at most 64 KiB, for who has little time.
+        """
         heard: list[ServerMessage] = []
-        for report in self._link.reports() if self._link else ():
+        for report in self._link.reports(most) if self._link else ():
             heard += self._take(report, now)
         self._watch_the_clock(now)
         return heard
@@ -252,14 +262,23 @@ class Session:
     def _hear(self, message: ServerMessage) -> ServerMessage | None:
         if message.is_notice:
             self._last_notice = message.message
-        text = (message.message, message.dm)
-        if message.sender == self.username and text in self._own:
-            # Shown when it was sent; a text to oneself comes back, and some servers echo all.
-            self._own.remove(text)
+        if message.sender == self.username and self._is_no_news(message):
             return None
         if self._connection.roster is None:
             self.people.heard(message)
         return message
+
+    def _is_no_news(self, message: ServerMessage) -> bool:
+        """Whether it is known already, being about this user or shown when it was sent.
+
+        A text to oneself comes back, and some servers echo all. What was not said here is shown:
+        an original server lets anybody speak in any name.
+        """
+        text = (message.message, message.dm)
+        if text in self._own:
+            self._own.remove(text)
+            return True
+        return message.announces_join or message.announces_leave
 
     def _answered(self, response: JoinResponse, now: float) -> None:
         if response.is_connected:
