@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Collection
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any
 
 from attrs import frozen
@@ -79,9 +79,12 @@ def format_date(now: datetime) -> str:
 
     Raises :class:`LocalProtocolError` for a time without offset. Specification: [MSG].
     """
-    if now.tzinfo is None:
+    offset = now.utcoffset()
+    if offset is None:
         msg = "the clock has to give a time with an offset from UTC"
         raise LocalProtocolError(msg)
+    if offset.seconds % 60 or offset.microseconds:
+        now = now.astimezone(timezone.utc)  # RFC 3339 has offsets of whole minutes only
     return now.isoformat(sep=" ")
 
 

@@ -104,8 +104,10 @@ class ClientLimits:
 
     max_frame_octets: int = field(default=1048576, validator=_between(64, unit="octets"))
     max_depth: int = field(default=32, validator=_between(1, _MAX_DEPTH, unit="levels"))
+    # The answers to a ping and to a violation are not the program's to shorten; 512 octets hold
+    # the longest name and the longest token, escaped.
     max_sent_octets: int = field(
-        default=MIN_CLIENT_FRAME_OCTETS, validator=_between(64, unit="octets")
+        default=MIN_CLIENT_FRAME_OCTETS, validator=_between(512, unit="octets")
     )
 
 
