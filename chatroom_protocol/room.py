@@ -323,7 +323,7 @@ class Room(Generic[K]):
         member = self._members.get(key)
         if member is None:
             return []
-        if member.joined:
+        if member.joined and not member.paused:
             self._speak_by.set(key, now)
         member.connection.feed(data)
         return self._work_off(key, member, now)
@@ -366,9 +366,8 @@ class Room(Generic[K]):
             self._forget(key)
             out.add(Abort(key))
         for key in [key for key, when in self._paused.items() if when <= now]:
-            del self._paused[key]
-            self._members[key].paused = False
-            out.add(ResumeReading(key))
+            self._resume(key, out)
+            self._speak_by.set(key, now)
         return out.take()
 
     def shut_down(self, now: float) -> list[Action[K]]:
@@ -570,6 +569,7 @@ class Room(Generic[K]):
         member.counted_at = now
         if member.tokens < 0:
             self._paused[key] = now - member.tokens / rate
+            self._speak_by.drop(key)  # who is not read is not silent
             if not member.paused:
                 member.paused = True
                 out.add(PauseReading(key))
