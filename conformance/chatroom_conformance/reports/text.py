@@ -1,0 +1,98 @@
+"""Text that a peer sent, made harmless: nothing in it can command, hide or reorder what is shown.
+
+A character that isn't printable becomes a *token* that names it, such as `U+202E`. Tokens are set
+apart from the text (by brackets or by markup), so that a peer can't fake one.
+"""
+
+from __future__ import annotations
+
+import html
+import unicodedata
+from collections.abc import Iterator
+from itertools import chain
+
+#: Names that are shorter to read than the number.
+_NAMES = {"\n": "LF", "\r": "CR", "\t": "TAB"}
+#: More marks than this on one character climb over the lines above.
+_MARKS_IN_A_ROW = 2
+#: `surrogateescape` keeps an octet that isn't UTF-8 as a lone surrogate from here on.
+_ESCAPED_OCTET = 0xDC00
+
+Piece = tuple[str, bool]  # what to show; whether it is a token
+
+
+def decode(data: bytes) -> str:
+    """Octets as text; those that aren't UTF-8 become lone surrogates, later tokens like `0xFF`."""
+    return data.decode("utf-8", "surrogateescape")
+
+
+def pieces(text: str, keep: str = "") -> Iterator[Piece]:
+    """Each character of `text` as it is to be shown; those in `keep` are shown as they are."""
+    marks = 0
+    for character in text:
+        marks = marks + 1 if unicodedata.category(character) in ("Mn", "Me") else 0
+        if character in keep or (character.isprintable() and marks <= _MARKS_IN_A_ROW):
+            yield character, False
+        else:
+            yield _token(character), True
+
+
+def width(piece: Piece) -> int:
+    """Columns that a piece takes in a monospaced font; a token has a space's worth around it."""
+    shown, token = piece
+    if token:
+        return len(shown) + 1
+    return 2 if unicodedata.east_asian_width(shown) in "WF" else 1
+
+
+def fit(text: str, columns: int) -> tuple[list[Piece], int]:
+    """As many pieces as fit into `columns`, and how many characters were left out."""
+    found: list[Piece] = []
+    left = columns
+    for piece in pieces(text):
+        left -= width(piece)
+        if left < 0:
+            break
+        found.append(piece)
+    return found, len(text) - len(found)
+
+
+def is_plain(text: str) -> bool:
+    """Whether `text` shows nothing but itself, line ends and tabs included."""
+    return all(character.isprintable() or character in _NAMES for character in text)
+
+
+def plain(text: str, keep: str = "") -> str:
+    """`text` with its tokens in brackets, for reports without markup; `keep` stays as it is."""
+    return "".join(f"[{shown}]" if token else shown for shown, token in pieces(text, keep))
+
+
+def markup(found: list[Piece], tag: str = "kbd") -> str:
+    """Pieces as HTML or SVG: escaped, each run of tokens in an element `tag` of class `u`."""
+    parts: list[str] = []
+    run: list[str] = []
+    for shown, token in chain(found, [("", False)]):
+        if token:
+            run.append(shown)
+            continue
+        if run:
+            parts.append(f'<{tag} class="u">{" ".join(run)}</{tag}>')
+            run = []
+        parts.append(html.escape(shown))
+    return "".join(parts)
+
+
+def escape(text: str, columns: int = 4096) -> str:
+    """`text` as HTML, at most `columns` wide; says how much was left out."""
+    found, left_out = fit(text, columns)
+    more = f' <em class="more">… {left_out:,} characters more</em>' if left_out else ""
+    return markup(found) + more
+
+
+def _token(character: str) -> str:
+    if character in _NAMES:
+        return _NAMES[character]
+    point = ord(character)
+    if _ESCAPED_OCTET + 0x80 <= point <= _ESCAPED_OCTET + 0xFF:
+        return f"0x{point - _ESCAPED_OCTET:02X}"
+    return f"U+{point:04X}"
