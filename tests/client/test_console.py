@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import pty
 import re
@@ -11,7 +10,7 @@ import select
 import signal
 import ssl
 import subprocess
-import termios
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -78,7 +77,9 @@ class Piped:
                 stream.close()
 
     def end(self) -> tuple[int, str, str]:
-        out, err = self.process.communicate(timeout=PATIENCE)
+        # Not "communicate" at once: it closes the input, which is a way to leave.
+        self.process.wait(PATIENCE)
+        out, err = self.process.communicate()
         return self.process.returncode, out, err
 
 
@@ -325,20 +326,26 @@ def test_a_character_set_that_lacks_much(scripted: ScriptedServer) -> None:
 # On a terminal.
 
 
+# Only a controlling terminal turns Ctrl-C into a signal.
+_TAKE_TERMINAL = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
 class OnTerminal:
     """A client on a pseudo-terminal."""
 
     def __init__(self, port: int, name: str) -> None:
         self.master, slave = pty.openpty()
         self.process = subprocess.Popen(
-            client_command(port, name, "--console"),
+            [sys.executable, "-c", _TAKE_TERMINAL, *client_command(port, name, "--console")],
             stdin=slave,
             stdout=slave,
             stderr=slave,
             env={**os.environ, "TERM": "xterm"} | {"NO_COLOR": ""},
             start_new_session=True,
-            # Only a controlling terminal turns Ctrl-C into a signal.
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
         )
         os.close(slave)
         self.seen = ""
@@ -418,7 +425,9 @@ def test_a_terminal_reconnects(
     ada.until("was lost. Trying again in")
     ada.write("too early\n")
     ada.until("no connection at the moment")
+    ada.forget()
     scripted.welcome()
+    ada.until("Connected to")
     ada.write("back again\n")
     while scripted.receive().get("message") != "back again":
         pass
