@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -282,11 +282,18 @@ def test_a_server_that_breaks_the_rules(drive: Drive, scripted: ScriptedServer) 
 
 def test_more_than_is_taken_at_once_waits_its_turn(drive: Drive, scripted: ScriptedServer) -> None:
     driven = joined(drive, scripted)
-    texts = [f"{number} {'x' * 1000}" for number in range(3000)]
-    for text in texts:
-        scripted.send(message("ben", text))
-    deadline = time.monotonic() + 20
-    while len(driven.heard) < len(texts):
-        assert time.monotonic() < deadline
+    texts = [f"{number} {'x' * 2000}" for number in range(3000)]
+    sender = threading.Thread(
+        target=scripted.send, args=[message("ben", text) for text in texts], daemon=True
+    )
+    sender.start()
+    link = driven.session._link
+    assert link
+    # The network's thread stops reading long before 6 MB are here, and goes on when some are taken.
+    wait_for(lambda: link._reports.qsize() >= 32, "much to do")
+    while len(driven.heard) < len(texts) and sender.is_alive():
         driven.heard += [each.message for each in driven.session.poll(driven.now, most=1)]
+        assert link._reports.qsize() <= 32
+    driven.until_heard(texts[-1])
     assert driven.heard == texts
+    sender.join()
