@@ -54,6 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return ExitCode.UNREACHABLE_OR_DIED
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
+    except registry.RegistrationError as error:
+        _complain(f"a bug in the suite: {error}")
+        return ExitCode.SUITE_BUG
     except BrokenPipeError:
         # Whoever read the report has gone: nothing more can be said, not even at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -64,8 +67,8 @@ def _dispatch(words: list[str]) -> int:
     if words[:1] == ["selftest"]:
         return _selftest(words[1:])
     if words[:1] == ["repro"]:
-        return _repro(_parser("repro").parse_args(words[1:]))
-    return _run(_parser("").parse_args(words))
+        return _repro(_parser("repro").parse_intermixed_args(words[1:]))
+    return _run(_parser("").parse_intermixed_args(words))
 
 
 def _selftest(words: list[str]) -> int:
@@ -317,38 +320,41 @@ def _check_writable(arguments: argparse.Namespace) -> None:
     for name in (*_REPORTS, "write_baseline"):
         path = getattr(arguments, name)
         if path and path != "-":
-            existed = Path(path).exists()
-            try:
-                with Path(path).open("ab"):
-                    pass
-                if not existed:
-                    Path(path).unlink()
-            except OSError as error:
-                raise UsageError(f"cannot write {path}: {error.strerror or error}") from error
+            from .reports import files
+
+            with _writing(path):
+                files.check_writable(path)
     if arguments.baseline and not Path(arguments.baseline).is_file():
         raise UsageError(f"cannot read the baseline {arguments.baseline}: no such file")
 
 
 def _write_reports(arguments: argparse.Namespace, result: RunResult) -> list[str]:
-    written = []
+    """Write what was asked for; a note on each file."""
+    notes = []
     for kind in _REPORTS:
         path = getattr(arguments, kind)
         if not path:
             continue
-        module = importlib.import_module(f".reports.{kind}_report", __package__)
-        text = module.render(result)
+        from .reports import files
+
         if path == "-":
-            print(text)
-            continue
-        try:
-            Path(path).write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise UsageError(f"cannot write {path}: {error.strerror or error}") from error
-        written.append(f"{kind} report: {path}")
+            print(files.FORMATS[kind](result))
+        else:
+            with _writing(path):
+                files.write(kind, result, path)
+            notes.append(f"{kind} report: {path}")
     if arguments.write_baseline:
         count = baseline.write(result, arguments.write_baseline)
-        written.append(f"baseline with {count} known failures: {arguments.write_baseline}")
-    return written
+        notes.append(f"baseline with {count} known failures: {arguments.write_baseline}")
+    return notes
+
+
+@contextlib.contextmanager
+def _writing(path: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def _complain(sentence: str) -> None:

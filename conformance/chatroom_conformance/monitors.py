@@ -135,8 +135,10 @@ def _date(_: Client, value: Mapping[str, Any]) -> str | None:
 
 
 def _notice(client: Client, value: Mapping[str, Any]) -> str | None:
-    if value.get("sender") != "":
+    if value.get("sender") != "" or not client.username:
         return None
+    if value["message"] in client.room.texts:
+        return None  # something of ours, relayed under a name that was forged, is no notice
     right = value.get("dm") == client.username
     return "" if right else f"dm {short(value.get('dm'))} in a notice to {client.username!r}"
 

@@ -43,6 +43,8 @@ class Case:
     risk: Risk = Risk.NONE
     timed: bool = False
     disruptive: bool = False
+    residents: bool = False  #: uses people who stay in the room from one such case to the next
+    about: str = ""  #: what it is there for, where the id doesn't say
 
     @property
     def area(self) -> str:
@@ -56,8 +58,8 @@ class Case:
 
     @property
     def title(self) -> str:
-        """The id's last part, as words."""
-        return self.id.partition(".")[2].replace("-", " ").replace(".", ", ")
+        """What it is there for, in a line."""
+        return self.about or self.id.partition(".")[2].replace("-", " ")
 
 
 CASES: dict[str, Case] = {}
@@ -130,9 +132,11 @@ def load() -> dict[str, Case]:
     Raises:
         RegistrationError: a case needs one that isn't there.
     """
-    from . import cases
+    from . import cases, vectors
 
     cases.load()
+    for found in vectors.vector_cases():
+        CASES.setdefault(found.id, found)
     for found in CASES.values():
         for needed in found.needs:
             if needed not in CASES:

@@ -123,6 +123,7 @@ class _Run:
         self.trouble = ""
         self.suite_bug = ""
         self.interrupted = False
+        self.before: CaseResult | None = None  #: the case that ran last
         self.chosen = self._chosen()
         self._lock = threading.Lock()
 
@@ -250,7 +251,8 @@ class _Run:
         for case in ordered:
             self._record(self._run_one(case))
             if self.interrupted:
-                return
+                break
+        self._dismiss()
 
     def _run_threads(self, cases: list[Case]) -> None:
         """Run cases side by side, each when all that it needs has run."""
@@ -281,17 +283,37 @@ class _Run:
         for needed in case.needs:
             if self.results[needed].status not in (Status.MET, Status.NOT_APPLICABLE):
                 return self._left_out(case, Status.BLOCKED, f"needs {needed}")
+        if not case.residents:
+            self._dismiss()
         room = Room(self.session, case.requirements[0], case.id)
         status, reason = self._perform(case, room)
         broken_off = any(client.ended for client in room.clients)
+        self._close(room, case)
+        result = verdicts.case_result(case, room, status, reason, self._command(case))
+        if result.status is not Status.MET or broken_off or case.risk >= Risk.DEADLY:
+            heard = any(client.frames_seen for client in room.clients)
+            result = self._check_alive(result, heard=heard)
+        self.before = result
+        return result
+
+    def _dismiss(self) -> None:
+        """Let people go who stayed in the room from one case to the next."""
+        if self.session.residents:
+            residents, self.session.residents = self.session.residents, []
+            room = Room(self.session, "")
+            for resident in residents:
+                resident.move_to(room)
+            room.clients += residents
+            room.close()
+
+    def _close(self, room: Room, case: Case) -> None:
         try:
             room.close()
         except KeyboardInterrupt:
             self.interrupted = True
-        result = verdicts.case_result(case, room, status, reason, self._command(case))
-        if result.status is not Status.MET or broken_off or case.risk >= Risk.DEADLY:
-            result = self._check_alive(case, result)
-        return result
+            room.close()
+        except Exception:
+            self.suite_bug = f"at the end of case {case.id}:\n{traceback.format_exc()}"
 
     def _perform(self, case: Case, room: Room) -> tuple[Status | None, str]:
         """Run the body: how it ended early, or None if it reached its end."""
@@ -311,13 +333,16 @@ class _Run:
             return Status.INCONCLUSIVE, "a bug in the suite"
         return None, ""
 
-    def _check_alive(self, case: Case, result: CaseResult) -> CaseResult:
-        """Visit once more; a server that is gone, or answers nobody, died of this case."""
+    def _check_alive(self, result: CaseResult, *, heard: bool) -> CaseResult:
+        """Visit once more; a server that is gone, or answers nobody, died of this case.
+
+        If it said nothing at all in this case, it died at the end of the one before.
+        """
         if self.interrupted or self.death:
             return result
         try:
-            heard, ended = self._visit(2 * self.session.patience.answer)
-            gone = "" if heard or ended else "it accepts connections and answers no join"
+            said, ended = self._visit(2 * self.session.patience.answer)
+            gone = "" if said or ended else "it accepts connections and answers no join"
         except ServerGoneError as error:
             gone = str(error)
         except (KeyboardInterrupt, StoppedError):
@@ -325,8 +350,12 @@ class _Run:
             return result
         if not gone:
             return result
-        self.death = Death(case.id, f"the server died in case {case.id}: {gone}")
-        return verdicts.killed(result, self.death.sentence)
+        blamed = result if heard or self.before is None else self.before
+        self.death = Death(blamed.id, f"the server died in case {blamed.id}: {gone}")
+        if blamed is result:
+            return verdicts.killed(result, self.death.sentence)
+        self.results[blamed.id] = verdicts.killed(blamed, self.death.sentence)
+        return result
 
     def _left_out(self, case: Case, status: Status, reason: str) -> CaseResult:
         return verdicts.left_out(case, status, reason, self._command(case))

@@ -80,6 +80,8 @@ class Session:
     whole_transcripts: bool = False
     #: Set by another thread to end the run.
     stop: threading.Event = field(factory=threading.Event)
+    #: People who stay in the room from case to case, while those are of the kind that uses them.
+    residents: list[Client] = field(factory=list)
     #: False once the server left a disconnect frame unanswered: nobody waits long for that again.
     answers_leaves: bool = True
     _numbers: itertools.count[int] = field(factory=lambda: itertools.count(1))
@@ -124,6 +126,7 @@ class Room:
         self.token = f"{session.token}{session.number()}"
         self.clients: list[Client] = []
         self.findings: list[Finding] = []
+        self.texts: set[str] = set()  #: all that were made by `text`
         self.proved: set[str] = set()
         self.requirement = requirement
         self._names: set[str] = set()
@@ -151,14 +154,19 @@ class Room:
 
     def text(self, begin: str = "text") -> str:
         """A text that nobody else writes."""
-        return f"{begin} {self.token}-{self.session.number()}"
+        text = f"{begin} {self.token}-{self.session.number()}"
+        self.texts.add(text)
+        return text
 
     # ---- people
 
-    def connect(self, label: str = "raw", *, narrow: bool = False) -> Client:
-        """A connection that hasn't joined; `narrow` if little is to fit between the ends of it."""
+    def connect(self, label: str = "raw", *, narrow: bool = False, tls: bool = True) -> Client:
+        """A connection that hasn't joined.
+
+        `narrow` if little is to fit between its ends; `tls=False` for none even when testing it.
+        """
         try:
-            client = Client(self, label, narrow=narrow)
+            client = Client(self, label, narrow=narrow, tls=tls)
         except ServerGoneError as error:
             raise InconclusiveError(str(error)) from error
         self.clients.append(client)
@@ -195,6 +203,22 @@ class Room:
             self._bystanders = (self.join("bystander"), self.join("witness"))
         return self._bystanders
 
+    def residents(self) -> tuple[Client, Client]:
+        """Two people who were in the room before this case and stay for the next.
+
+        Only for cases that run one at a time and that do these two no harm.
+        """
+        if not self.session.residents:
+            self.session.residents = [self.join("other"), self.join("resident")]
+            for newcomer in self.session.residents:
+                self.clients.remove(newcomer)
+        one, other = self.session.residents
+        for resident in (one, other):
+            if resident.room is not self:
+                resident.move_to(self)
+        self._bystanders = (other, one)
+        return one, other
+
     def settle(self) -> None:
         """Wait until the server has surely looked at what was sent: a fence, for pacing.
 
@@ -223,13 +247,14 @@ class Room:
         """Blame a requirement and go on."""
         requirement = req or self.requirement
         self.findings.append(Finding(requirement, Status.VIOLATED, permitted, actual, check))
+        self.transcript.add("", What.NOTE, f"{requirement} is broken here".encode())
 
     def claim(self, holds: bool, permitted: str, actual: object, *, req: str | None = None) -> bool:
         """Blame a requirement unless this holds, and go on in both cases."""
         if holds:
             self.proved.add(req or self.requirement)
         else:
-            self.fail(permitted, actual if isinstance(actual, str) else short(actual), req=req)
+            self.fail(permitted, actual if isinstance(actual, str) else short(actual, 240), req=req)
         return holds
 
     def stop_unless(self, holds: bool, reason: str) -> None:
@@ -256,17 +281,26 @@ class Room:
         return self.network.transcript
 
     def close(self) -> None:
-        """Leave: everybody who joined says so, and all connections are closed."""
-        leaving = [client for client in self.clients if client.begin_leave()]
-        patience = self.session.patience.leave if self.session.answers_leaves else 0.05
+        """Leave: everybody says so, and all connections are closed."""
+        self.transcript.add("", What.NOTE, LEAVING)
+        # Twice: a server that takes what it reads at once for one frame may lose the first.
         try:
-            if not self.network.wait(lambda: all(client.ended for client in leaving), patience):
+            if not (self._leave_together() or self._leave_together()):
                 self.session.answers_leaves = False
         except StoppedError:
             pass
         for client in self.clients:
             client.close()
+        if any(resident.ended for resident in self.session.residents):
+            for resident in self.session.residents:
+                resident.close()
+            self.session.residents = []
         self.network.close()
+
+    def _leave_together(self) -> bool:
+        leaving = [client for client in self.clients if client.begin_leave()]
+        patience = self.session.patience.leave / 2 if self.session.answers_leaves else 0.03
+        return self.network.wait(lambda: all(client.ended for client in leaving), patience)
 
     def _on_item(self, connection: Connection, item: Frame | Junk) -> None:
         assert isinstance(connection, Client)
@@ -315,6 +349,8 @@ class Room:
         return json.dumps({**value, "roster": names}).encode()
 
 
+#: The remark in a transcript where a case is over and everybody leaves.
+LEAVING = b"everybody leaves"
 _TRIES_WHEN_FULL = 5
 _SERVER_FULL = 2
 
@@ -326,7 +362,7 @@ def _text(value: object) -> str:
 class Client(Connection):
     """A person at a connection, or a connection that hasn't joined."""
 
-    def __init__(self, room: Room, label: str, *, narrow: bool = False) -> None:
+    def __init__(self, room: Room, label: str, *, narrow: bool = False, tls: bool = True) -> None:
         self.room = room
         self.username = ""
         self.joined = False
@@ -335,8 +371,20 @@ class Client(Connection):
         self.granted: set[str] = set()
         #: Set once a frame was left unfinished, so that a disconnect frame would be lost in it.
         self.spoilt = False
-        self._left = False
-        super().__init__(room.network, label, narrow=narrow)
+        super().__init__(room.network, label, narrow=narrow, tls=tls)
+
+    def move_to(self, room: Room) -> None:
+        """Go on in the next case: what came until now belongs to the last one."""
+        self.room = room
+        self.frames_seen = max(self.frames_seen, 1)
+        room.own(self.username)
+        self.unread.clear()
+        self.log.clear()
+        self.join_network(room.network)
+        # The transcript of each case has to tell how its people got there.
+        join = json.dumps({"username": self.username}).encode() + b"\n"
+        room.transcript.add(self.label, What.SENT, join)
+        room.transcript.add(self.label, What.RECEIVED, b'{"isConnected": true, "errorCode": -1}')
 
     def record(self, raw: bytes) -> None:
         """Note a frame in the transcript."""
@@ -371,7 +419,6 @@ class Client(Connection):
 
     def leave(self) -> None:
         """Send a disconnect frame."""
-        self._left = True
         self.frame({"disconnect": True, "sender": self.username})
 
     def reset(self) -> None:
@@ -530,22 +577,32 @@ class Client(Connection):
         return Fence(self, lambda: None, None)
 
     def refusal(self) -> Fence:
-        """The answer to a frame that is no join: what an unjoined client got comes before it."""
-        return Fence(self, lambda: self.frame({}), matches.response())
+        """The answer to a frame that is no join: what an unjoined client got comes before it.
+
+        The frame is a disconnect, as there are servers that take any other one for a join.
+        """
+        answers = Match("an answer", {}, lambda v: matches.kind_of(v) in ("response", "disconnect"))
+        return Fence(self, self.leave, answers)
 
     # ---- machinery
 
     def begin_leave(self) -> bool:
         """Ask the server to let go of this connection; whether there's an answer to wait for."""
-        if self.closed or self.ended:
+        if self.closed or self.ended or self.half_closed:
             return False
         if not self.reading:
             self.resume()
-        if not self.joined or self.spoilt:
-            return self._left
-        if not self._left:
-            self.leave()
+        if self.spoilt:
+            return False
+        # Who hasn't joined says so too: there are servers that die when a connection just ends.
+        self.leave()
         return True
+
+    def part(self) -> None:
+        """Leave and wait for the end, whether joined or not, as a step."""
+        if self.begin_leave():
+            self.wait_end()
+        self.close()
 
     def how_it_ended(self) -> str:
         """The end of a sentence: how the server ended this connection, if it did."""

@@ -14,7 +14,7 @@ import struct
 import time
 from collections.abc import Callable
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from .reader import Frame, Junk, Reader
 from .results import TRANSCRIPT_ENTRIES, TRANSCRIPT_OCTETS, Entry, What
@@ -177,17 +177,18 @@ class Link:
         """The octets for the socket that carry these octets."""
         if self._tls is None:
             return data
-        self._tls.write(data)
+        with contextlib.suppress(ssl.SSLError):  # the peer ended TLS: nothing can be sent
+            self._tls.write(data)
         return self._outgoing.read()
 
     def failed(self) -> bool:
         """Whether the server reset the connection after its end of stream."""
         return bool(self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
 
-    def half_close(self) -> None:
+    def half_close(self, *, notify: bool) -> None:
         """End the stream to the server and keep on reading."""
         with contextlib.suppress(OSError):
-            if self._tls:
+            if self._tls and notify:
                 with contextlib.suppress(ssl.SSLError):
                     self._tls.unwrap()
                 self.socket.send(self._outgoing.read())
@@ -232,6 +233,7 @@ class Connection:
         label: str,
         *,
         narrow: bool = False,
+        tls: bool = True,
         sock: socket.socket | None = None,
     ) -> None:
         self.network = network
@@ -241,16 +243,24 @@ class Connection:
         self.junk = False
         self.ended: What | None = None  #: how the server ended it, if it did
         self.closed = False  #: by the suite
+        self.half_closed = False  #: by the suite
         self.refused = False  #: something was sent, and the server's end is gone
         self.reading = True
         self.reader = Reader()
-        self._link = Link(network.address, network.connect_within, narrow=narrow, sock=sock)
+        address = network.address if tls else evolve(network.address, tls=None)
+        self._link = Link(address, network.connect_within, narrow=narrow, sock=sock)
         network.attach(self, self._link.socket)
         network.transcript.add(label, What.CONNECTED, b"narrow" if narrow else b"")
 
+    def join_network(self, network: Network) -> None:
+        """Belong to another case from now on."""
+        self.network = network
+        network.attach(self, self._link.socket)
+        network.transcript.add(self.label, What.CONNECTED)
+
     def send(self, data: bytes) -> None:
         """Send octets as they are. A connection that the server ended swallows them."""
-        if self.closed:
+        if self.closed or self.half_closed:
             raise AssertionError(f"{self.label} was closed by the case")
         self.network.transcript.add(self.label, What.SENT, data)
         rest = memoryview(self._link.wrap(data))
@@ -267,10 +277,11 @@ class Connection:
                 self.refused = True
                 return
 
-    def half_close(self) -> None:
-        """Send FIN and go on reading."""
+    def half_close(self, *, notify: bool = True) -> None:
+        """Send FIN and go on reading; with TLS, a close_notify first unless told otherwise."""
+        self.half_closed = True
         self.network.transcript.add(self.label, What.HALF_CLOSED)
-        self._link.half_close()
+        self._link.half_close(notify=notify)
 
     def close(self, *, reset: bool = False) -> None:
         """Close the connection, abruptly (RST) if asked."""

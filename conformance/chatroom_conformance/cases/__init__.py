@@ -16,6 +16,7 @@ AREAS = (
     "extensions",
     "violations",
     "closing",
+    "tls",
     "robustness",
 )
 

@@ -7,6 +7,7 @@ from ..registry import Risk, case
 from ..results import What
 from ..vocabulary import Room
 from .common import TALK
+from .framing import frame_of
 from .limits import QUEUE, fill
 
 LINGER_SECONDS = 1.0
@@ -37,8 +38,7 @@ def rest_discarded(room: Room) -> None:
     for together in (True, False):
         alice = room.join("alice")
         text = room.text("discarded")
-        rest = b'{"message": "%s", "dm": null}\n' % text.encode()
-        alice.spoilt = True
+        rest = frame_of(text) + b"\n"
         end = b'{"disconnect": true, "sender": "%s"}\n' % alice.username.encode()
         alice.send(end + rest if together else end)
         if not together:

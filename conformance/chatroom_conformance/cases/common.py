@@ -14,6 +14,8 @@ JOIN = ("joining.granted",)
 SAY = ("joining.granted", "messages.everyone")
 #: Needed by whoever uses a sentinel, or lets the room settle.
 TALK = ("joining.granted", "messages.everyone", "private.addressee")
+#: Needed by whoever sends several frames at once.
+GLUE = (*TALK, "framing.together")
 #: Needed by whoever asks for a refusal.
 REFUSED = (*TALK, "refusals.answered")
 #: Needed by whoever provokes a violation.

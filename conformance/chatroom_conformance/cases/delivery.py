@@ -5,7 +5,8 @@ from __future__ import annotations
 from ..matches import about, message
 from ..registry import Risk, case
 from ..vocabulary import Client, Room
-from .common import JUNK, TALK, VIOLATED
+from .common import GLUE, JUNK, TALK, VIOLATED
+from .framing import frame_of
 
 
 @case("delivery.every-receiver", "DELIV-1", needs=TALK)
@@ -47,7 +48,7 @@ def once(room: Room) -> None:
         bob.never(message(text), until=alice.sentinel_to(bob))
 
 
-@case("delivery.order", "DELIV-4", "DELIV-3", needs=TALK, risk=Risk.FRAMING)
+@case("delivery.order", "DELIV-4", "DELIV-3", needs=GLUE, risk=Risk.FRAMING)
 def order(room: Room) -> None:
     """A server MUST send the messages of one sender to each receiver in the order in which the
     sender sent them."""
@@ -78,7 +79,7 @@ def order(room: Room) -> None:
     room.stop_unless(len(firsts) == len(texts), f"only {len(firsts)} of {len(texts)} came")
 
 
-@case("delivery.one-order-for-all", "DELIV-5", needs=TALK, risk=Risk.FRAMING)
+@case("delivery.one-order-for-all", "DELIV-5", needs=GLUE, risk=Risk.FRAMING)
 def one_order_for_all(room: Room) -> None:
     """A server SHOULD send messages for everyone and announcements to all receivers in one and
     the same order."""
@@ -122,15 +123,15 @@ def _last_words(room: Room, way: str) -> tuple[Client, Client, list[str]]:
     room.settle()
     bob.forget()
     texts = [room.text("last words") for _ in range(3)]
-    frames = b"".join(b'{"message": "%s", "dm": null}\n' % text.encode() for text in texts)
-    alice.spoilt = True
+    frames = b"".join(frame_of(text) + b"\n" for text in texts)
+    alice.spoilt = way != "disconnect"
     alice.send(frames + _leave(alice, way))
     if way == "half-close":
         alice.half_close()
     return alice, bob, texts
 
 
-@case("delivery.before-disconnect", "DELIV-6", needs=TALK, risk=Risk.FRAMING)
+@case("delivery.before-disconnect", "DELIV-6", needs=GLUE, risk=Risk.FRAMING)
 def before_disconnect(room: Room) -> None:
     """A server MUST process the frames that it received from a client before the client's
     disconnect, end of stream or violation."""
@@ -139,7 +140,7 @@ def before_disconnect(room: Room) -> None:
         bob.expect(message(text))
 
 
-@case("delivery.before-end-of-stream", "DELIV-6", needs=TALK, risk=Risk.DEADLY)
+@case("delivery.before-end-of-stream", "DELIV-6", needs=GLUE, risk=Risk.DEADLY)
 def before_end_of_stream(room: Room) -> None:
     """A server MUST process the frames that it received from a client before the client's
     disconnect, end of stream or violation."""
@@ -148,7 +149,7 @@ def before_end_of_stream(room: Room) -> None:
         bob.expect(message(text))
 
 
-@case("delivery.before-violation", "DELIV-6", needs=VIOLATED, risk=Risk.DEADLY)
+@case("delivery.before-violation", "DELIV-6", needs=(*GLUE, *VIOLATED), risk=Risk.DEADLY)
 def before_violation(room: Room) -> None:
     """A server MUST process the frames that it received from a client before the client's
     disconnect, end of stream or violation."""
@@ -157,14 +158,14 @@ def before_violation(room: Room) -> None:
         bob.expect(message(text))
 
 
-@case("delivery.before-leave", "DELIV-7", needs=(*TALK, "leaving.announced"), risk=Risk.FRAMING)
+@case("delivery.before-leave", "DELIV-7", needs=(*GLUE, "leaving.announced"), risk=Risk.FRAMING)
 def before_leave(room: Room) -> None:
     """A server MUST send the messages of a client before it announces that client's leave."""
     alice, bob, texts = _last_words(room, "disconnect")
     _in_order(room, alice, bob, texts)
 
 
-@case("delivery.before-leave-any-way", "DELIV-7", needs=VIOLATED, risk=Risk.DEADLY)
+@case("delivery.before-leave-any-way", "DELIV-7", needs=(*GLUE, *VIOLATED), risk=Risk.DEADLY)
 def before_leave_any_way(room: Room) -> None:
     """A server MUST send the messages of a client before it announces that client's leave."""
     for way in ("half-close", "violation"):

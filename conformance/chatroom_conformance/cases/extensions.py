@@ -20,7 +20,7 @@ from ..matches import (
 )
 from ..registry import Risk, case
 from ..vocabulary import Client, Room
-from .common import JOIN, TALK
+from .common import GLUE, JOIN, TALK
 
 LARGEST_ROSTER = 32768
 
@@ -288,7 +288,7 @@ def pong_ignored(room: Room) -> None:
 @case(
     "extensions.pong-in-order",
     "PING-6",
-    needs=(*TALK, "extensions.ping-answered", "private.oneself"),
+    needs=(*GLUE, "extensions.ping-answered", "private.oneself"),
     risk=Risk.FRAMING,
 )
 def pong_in_order(room: Room) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from ..matches import anything_but, joined, kind_of, message, response, short
 from ..registry import Risk, case
 from ..vocabulary import Room
-from .common import JOIN, REFUSED, SAY, TALK, refused
+from .common import GLUE, JOIN, REFUSED, SAY, TALK, refused
 
 
 @case("joining.granted", "JOIN-3")
 def granted(room: Room) -> None:
-    """A server MUST grant a join with an acceptable, free username while it is not full."""
+    """A server MUST grant a join with an acceptable, free username while it is not full, unless
+    REFUSE-11 applies."""
     alice = room.connect("alice")
     alice.ask_to_join(room.name("alice"))
     answer = alice.expect(response(), permitted="a join response that grants the join")
@@ -55,7 +56,7 @@ def deaf_before(room: Room) -> None:
     alice.say(text)
     bob.expect(message(text), req="DM-1")
     room.join("carol")
-    raw.never(anything_but("response"), until=raw.refusal())
+    raw.never(anything_but("response", "disconnect"), until=raw.refusal())
 
 
 @case("joining.announced", "JOIN-15", needs=TALK)
@@ -98,7 +99,7 @@ def hears_at_once(room: Room) -> None:
         newcomer.expect(message(text))
 
 
-@case("joining.hears-without-gap", "JOIN-14", needs=TALK, risk=Risk.FRAMING)
+@case("joining.hears-without-gap", "JOIN-14", needs=GLUE, risk=Risk.FRAMING)
 def hears_without_gap(room: Room) -> None:
     """A server MUST relay to a client everything that is said to everyone from the moment its
     join response is sent."""
@@ -153,7 +154,7 @@ def name_not_acceptable(room: Room) -> None:
         room.claim(right, f"code 3 for the username {short(username)}", answer)
 
 
-@case("joining.frames-behind", "JOIN-9", needs=TALK, risk=Risk.FRAMING)
+@case("joining.frames-behind", "JOIN-9", needs=GLUE, risk=Risk.FRAMING)
 def frames_behind(room: Room) -> None:
     """A server MUST process the frames that a client sent behind its join before it had the
     response, when the join is granted."""
@@ -209,5 +210,5 @@ def no_announcement_of_refused(room: Room) -> None:
     bob.forget()
     raw = refused(room, alice)
     raw.wait_end()
-    raw.close()
+    raw.part()
     bob.never(message(sender=alice.username).but_not("sentinel"), until=alice.sentinel_to(bob))

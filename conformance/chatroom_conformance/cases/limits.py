@@ -8,6 +8,7 @@ from ..matches import about, disconnect, message, response, told
 from ..registry import Risk, case
 from ..vocabulary import Client, FailureError, InconclusiveError, Room
 from .common import SAY, TALK, claim_code
+from .framing import frame_of
 
 CLIENT_FRAME = 4096
 SERVER_FRAME = 32768
@@ -50,8 +51,7 @@ def whitespace_not_counted(room: Room) -> None:
     alice, bob = room.join("alice"), room.join("bob")
     for count in (CLIENT_FRAME, 150_000):
         text = room.text()
-        frame = json.dumps({"message": text, "dm": None}).encode()
-        alice.send(b" " * count + frame + b"\n")
+        alice.send(b" " * count + frame_of(text) + b"\n")
         bob.expect(message(text), permitted=f"a frame behind {count:,} spaces is relayed")
 
 
@@ -124,7 +124,7 @@ def too_deep(room: Room) -> None:
         alice = room.join("alice")
         alice.spoilt = True
         text = room.text()
-        head = b'{"message": "%s", "dm": null, "x": ' % text.encode()
+        head = frame_of(text)[:-1] + b', "x": '
         alice.send(head + b"[" * levels + b"]" * levels + b"}\n")
         room.wait(lambda a=alice, t=text: a.ended or a.has(disconnect()) or bob.has(message(t)))  # type: ignore[misc]
         accepted = bob.has(message(text))
@@ -190,7 +190,7 @@ def endless_frame(room: Room) -> None:
     alice = room.join("alice")
     alice.spoilt = True
     text = room.text()
-    alice.send(b'{"message": "%s", "dm": null, "x": "' % text.encode())
+    alice.send(frame_of(text)[:-1] + b', "x": "')
     chunk = b"x" * 65536
     for _ in range(HUGE // len(chunk)):
         if alice.ended or alice.has(disconnect()):

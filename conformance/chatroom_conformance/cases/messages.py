@@ -152,7 +152,7 @@ def members_not_copied(room: Room) -> None:
     the frame that it relays."""
     alice, bob = room.join("alice"), room.join("bob")
     text = room.text()
-    extra: dict[str, object] = {"colour": "red", "x-extra": {"a": [1]}, "username": "someone"}
+    extra: dict[str, object] = {"colour": "red", "x-extra": {"a": [1]}, "to": "all"}
     alice.say(text, **extra)
     relayed = bob.must_get(message(text, sender=ANY))
     copied = sorted(set(extra) & set(relayed))

@@ -80,6 +80,7 @@ def idle(room: Room) -> None:
     one, _ = room.bystanders()
     room.connect("silent")
     half = room.connect("half a join")
+    half.spoilt = True
     half.send(b'{"username": "')
     part = room.join("part of a frame")
     part.spoilt = True

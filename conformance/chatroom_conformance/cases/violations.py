@@ -6,7 +6,7 @@ from ..matches import disconnect, message, told
 from ..registry import Risk, case
 from ..vocabulary import Client, Room
 from .common import JUNK, VIOLATED
-from .framing import struck
+from .framing import frame_of, struck
 
 
 def violator(room: Room) -> Client:
@@ -85,7 +85,7 @@ def rest_discarded(room: Room) -> None:
         alice = room.join("alice")
         alice.spoilt = True
         text = room.text("discarded")
-        rest = b'{"message": "%s", "dm": null}\n' % text.encode()
+        rest = frame_of(text) + b"\n"
         alice.send(JUNK + rest if together else JUNK)
         room.stop_unless(struck(alice), "the violation wasn't noticed")
         if not together:

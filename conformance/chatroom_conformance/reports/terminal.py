@@ -20,9 +20,12 @@ from ..results import (
     is_must,
     is_should,
 )
+from ..vocabulary import LEAVING
 
 #: Of a failed case this many entries of the transcript are shown, in full with `-v`.
 LAST_ENTRIES = 12
+#: Of one requirement this many findings of a case are shown, all with `-v`.
+MOST_FINDINGS = 3
 #: Of what went over the wire this many characters are shown in a line.
 LINE_CHARACTERS = 160
 
@@ -118,6 +121,11 @@ class Terminal:
             self._findings(result)
             self._reasons(result)
             self._summary(result)
+        for sentence in (result.death.sentence if result.death else "", result.trouble):
+            if sentence:
+                self._print(self._paint("red", safe(sentence)))
+        if result.suite_bug:
+            self._print(self._paint("red", f"a bug in the suite, {result.suite_bug}"))
         self._print(self._verdict_line(result))
 
     def _findings(self, result: RunResult) -> None:
@@ -126,27 +134,31 @@ class Terminal:
         for case in sorted(failed, key=lambda case: order[case.status]):
             self._print("")
             self._print(self._paint("bold", f"{case.status.value}  {case.id}"))
-            for finding in case.findings:
-                self._finding(finding)
+            for name in dict.fromkeys(finding.requirement for finding in case.findings):
+                self._requirement([f for f in case.findings if f.requirement == name])
             if case.kind == "case":
                 self._transcript(case)
             if case.command:
                 self._print(self._paint("dim", f"  again: {case.command}"))
 
-    def _finding(self, finding: Finding) -> None:
-        requirement = requirements()[finding.requirement]
-        head = self._paint(_OF_STATUS[finding.status], f"{finding.requirement}")
-        self._print(f"  {head}  {requirement.text}")
-        self._print(f"    permitted: {safe(finding.permitted)}")
-        self._print(f"    actual:    {safe(finding.actual)}")
+    def _requirement(self, findings: Sequence[Finding]) -> None:
+        name, status = findings[0].requirement, findings[0].status
+        self._print(f"  {self._paint(_OF_STATUS[status], name)}  {requirements()[name].text}")
+        shown = findings if self._verbosity > 0 else findings[:MOST_FINDINGS]
+        for finding in shown:
+            self._print(f"    permitted: {safe(finding.permitted)}")
+            self._print(f"    actual:    {safe(finding.actual)}")
+        if len(shown) < len(findings):
+            self._print(f"    and {len(findings) - len(shown)} more of the kind")
 
     def _transcript(self, case: CaseResult) -> None:
         entries = case.transcript
-        shown = entries if self._verbosity > 0 else entries[-LAST_ENTRIES:]
-        left_out = len(entries) - len(shown) + case.entries_left_out
-        if left_out:
-            self._print(self._paint("dim", f"    ... {left_out} entries before"))
-        for entry in shown:
+        if self._verbosity <= 0:
+            entries = entries[: _point(entries)][-LAST_ENTRIES:]
+        before = case.transcript.index(entries[0]) + case.entries_left_out if entries else 0
+        if before:
+            self._print(self._paint("dim", f"    ... {before} entries before"))
+        for entry in entries:
             self._print(self._paint("dim", "    " + self._entry(entry)))
 
     def _entry(self, entry: Entry) -> str:
@@ -161,15 +173,18 @@ class Terminal:
 
     def _reasons(self, result: RunResult) -> None:
         undecided = [case for case in result.cases if case.status is Status.INCONCLUSIVE]
-        blocked = [case for case in result.cases if case.status is Status.BLOCKED]
+        blocked: dict[str, list[str]] = {}
+        for case in result.cases:
+            if case.status is Status.BLOCKED:
+                blocked.setdefault(case.reason, []).append(case.id)
         if undecided or blocked:
             self._print("")
         for case in undecided:
             self._print(f"{self._paint('yellow', 'INCONCLUSIVE')}  {case.id}: {safe(case.reason)}")
-        if blocked:
-            names = ", ".join(case.id for case in blocked[:8])
-            more = f" and {len(blocked) - 8} more" if len(blocked) > 8 else ""
-            self._print(f"{self._paint('yellow', 'BLOCKED')}  {names}{more}: {blocked[0].reason}")
+        for reason, names in blocked.items():
+            shown = ", ".join(names if self._verbosity > 0 else names[:4])
+            more = f" and {len(names) - 4} more" if len(names) > 4 and self._verbosity <= 0 else ""
+            self._print(f"{self._paint('yellow', 'BLOCKED')}  {shown}{more}: {safe(reason)}")
 
     def _summary(self, result: RunResult) -> None:
         self._print("")
@@ -187,11 +202,6 @@ class Terminal:
             f"{result.strangers:,} of strangers left out"
         )
         self._baseline(result)
-        for sentence in (result.death.sentence if result.death else "", result.trouble):
-            if sentence:
-                self._print(self._paint("red", safe(sentence)))
-        if result.suite_bug:
-            self._print(self._paint("red", f"a bug in the suite, {result.suite_bug}"))
 
     def _baseline(self, result: RunResult) -> None:
         baseline = result.baseline
@@ -226,6 +236,13 @@ class Terminal:
 
     def _print(self, line: str) -> None:
         print(line, file=self._out, flush=True)
+
+
+def _point(entries: Sequence[Entry]) -> int:
+    """Behind the entry where the last fault was seen, or where the case was over."""
+    marks = [at for at, entry in enumerate(entries) if entry.data.endswith(b"is broken here")]
+    ends = [at for at, entry in enumerate(entries) if entry.data == LEAVING]
+    return marks[-1] + 1 if marks else ends[0] if ends else len(entries)
 
 
 def _binding(requirement: RequirementResult) -> bool:

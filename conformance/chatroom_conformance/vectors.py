@@ -1,0 +1,338 @@
+"""Plays the test vectors of the specification: octets, and what may come of them.
+
+Each vector for servers is a case. It judges the gist of what it sees: who was let in or refused,
+what was relayed to whom, which pings were answered, who was let go. The members of those frames
+have cases of their own, so that a fault is blamed once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from attrs import define, evolve, field, frozen
+
+from .matches import disconnect, joined, kind_of, message, response, short
+from .registry import Body, Case, Risk
+from .requirements import requirements, spec_folder
+from .vocabulary import Client, InconclusiveError, Room
+
+NEEDS = (
+    "framing.together",
+    "joining.granted",
+    "joining.announced",
+    "messages.everyone",
+    "messages.sender-not-believed",
+    "private.addressee",
+)
+#: Requirements that are about the code of a refusal: they are blamed for a wrong one.
+_CODES = ("JOIN-6", "JOIN-7", "REFUSE-1", "REFUSE-2")
+_TAKEN, _NOT_ACCEPTABLE = 1, 3
+_CLOSING = frozenset({"refuse", "violation", "leave", "end", "close"})
+
+
+@frozen
+class Vector:
+    """One vector of a file for servers, as it stands there."""
+
+    id: str
+    state: str
+    input: Any
+    allowed: tuple[tuple[Mapping[str, Any], ...], ...]
+    reason: str
+    requirements: tuple[str, ...]
+    granted: tuple[str, ...] = ()
+    cut: str = "one"
+    end: bool = False
+    flags: frozenset[str] = frozenset()
+
+
+@cache
+def vectors() -> tuple[Vector, ...]:
+    """All vectors for servers, in the order of their files."""
+    return tuple(_read())
+
+
+def _read() -> Iterator[Vector]:
+    for path in sorted((spec_folder() / "vectors").glob("*.json")):
+        document = json.loads(path.read_text(encoding="utf-8"))
+        if document.get("receiver") != "server":
+            continue
+        for entry in document["vectors"]:
+            yield Vector(
+                id=entry["id"],
+                state=entry["state"],
+                input=entry["input"],
+                allowed=tuple(tuple(course) for course in entry["allowed"]),
+                reason=entry["reason"],
+                requirements=tuple(entry["requirements"]),
+                granted=tuple(entry.get("granted", ())),
+                cut=entry.get("cut", "one"),
+                end=bool(entry.get("end")),
+                flags=frozenset(entry.get("flags", ())),
+            )
+
+
+def vector_cases() -> Iterator[Case]:
+    """A case for each vector."""
+    for vector in vectors():
+        first = vector.requirements[0]
+        codes = (name for name in vector.requirements if name in _CODES)
+        yield Case(
+            id=f"vectors.{vector.id}",
+            body=_body(vector),
+            requirements=tuple(dict.fromkeys((first, *codes))) if _refuses(vector) else (first,),
+            needs=(*NEEDS, "refusals.answered") if vector.state == "waiting" else NEEDS,
+            risk=Risk.DEADLY,
+            residents=True,
+            about=vector.reason,
+        )
+
+
+def _refuses(vector: Vector) -> bool:
+    return any(step["do"] == "refuse" for course in vector.allowed for step in course)
+
+
+def _body(vector: Vector) -> Body:
+    def play(room: Room) -> None:
+        _Player(vector, room).play()
+
+    play.__doc__ = requirements()[vector.requirements[0]].text
+    return play
+
+
+# ---- octets
+
+
+def pieces(value: Any, names: Mapping[str, str]) -> list[bytes]:
+    """The octets of an input, piece by piece."""
+    return [_piece(part, names) for part in ([value] if isinstance(value, str) else value)]
+
+
+def _piece(part: Any, names: Mapping[str, str]) -> bytes:
+    if isinstance(part, str):
+        return part.encode()
+    if "hex" in part:
+        once = bytes.fromhex(part["hex"])
+    else:
+        once = (names[part["name"]] if "name" in part else str(part["text"])).encode()
+    return once * int(part.get("times", 1))
+
+
+def text_of(value: Any, names: Mapping[str, str]) -> str:
+    """A text of a reaction."""
+    return b"".join(pieces(value, names)).decode()
+
+
+# ---- what is seen, and what may be
+
+
+@define
+class Seen:
+    """The gist of what came of a vector, or of what a course wants."""
+
+    joined: str | None = None
+    refused: bool = False
+    code: object = None
+    ended: bool = False
+    to_other: list[str] = field(factory=list)
+    to_self: list[str] = field(factory=list)
+    pongs: list[object] = field(factory=list)
+
+    def __str__(self) -> str:
+        """What happened, in words."""
+        said = [f"{short(text)} relayed to the other" for text in self.to_other]
+        said += [f"{short(text)} relayed to the sender" for text in self.to_self]
+        said += [f"a pong {short(token)}" for token in self.pongs]
+        if self.joined is not None:
+            said.insert(0, f"a join under {short(self.joined)}")
+        if self.refused:
+            said.append(f"a refusal with code {self.code}")
+        if self.ended and not self.refused:
+            said.append("the connection ended")
+        return ", ".join(said) or "nothing"
+
+
+def wanted(course: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> tuple[Seen, list[int]]:
+    """The gist of a permitted course, and the codes that a refusal in it may have."""
+    seen, codes = Seen(), []
+    for step in course:
+        do = step["do"]
+        if do == "join":
+            seen.joined = text_of(step["username"], names)
+        elif do == "relay":
+            text = text_of(step["message"], names)
+            if step["to"] == "self":
+                seen.to_self.append(text)
+            else:
+                seen.to_other.append(text)
+        elif do == "pong":
+            seen.pongs.append(text_of(step["token"], names))
+        elif do == "refuse":
+            seen.refused, codes = True, list(step["codes"])
+        seen.ended = seen.ended or do in _CLOSING
+    return seen, codes
+
+
+class _Player:
+    def __init__(self, vector: Vector, room: Room) -> None:
+        self.vector = vector
+        self.room = room
+        self.other, _ = room.residents()
+        self.names = {
+            "self": self._plain_name("self"),
+            "other": self.other.username,
+            "nobody": self._plain_name("nobody"),
+        }
+        self.courses = [(*wanted(course, self.names), course) for course in vector.allowed]
+        for seen, _, _ in self.courses:
+            if seen.joined is not None:
+                room.own(seen.joined)
+        self.mine = self._begin()
+
+    def _plain_name(self, who: str) -> str:
+        return self.room.own(self.room.name(who).replace("-", ""))
+
+    def _begin(self) -> Client:
+        granted = list(self.vector.granted)
+        if self.vector.state == "waiting":
+            return self.room.connect("self")
+        if not granted:
+            return self.room.join("self", self.names["self"])
+        client = self.room.join("self", self.names["self"], extensions=granted)
+        if not client.granted >= set(granted):
+            self.room.not_applicable(f"the server doesn't grant {', '.join(granted)}")
+        return client
+
+    def play(self) -> None:
+        """Send the octets, look at what comes, and compare it with each permitted course."""
+        if self.mine.joined:
+            self.other.must_get(joined(self.mine.username))
+        self.mine.forget()
+        self.other.forget()
+        self._send()
+        self._wait()
+        self._judge(self._look())
+
+    def _send(self) -> None:
+        self.mine.spoilt = True
+        parts = pieces(self.vector.input, self.names)
+        if self.vector.cut == "one":
+            self.mine.send(b"".join(parts))
+        elif self.vector.cut == "octets":
+            for octet in b"".join(parts):
+                self.mine.send(bytes([octet]))
+        else:
+            for part in parts:
+                self.mine.send(part)
+                self.room.settle()
+        if self.vector.end:
+            self.mine.half_close()
+
+    # ---- seeing
+
+    def _wait(self) -> None:
+        """Wait until what came is sure to be all there is.
+
+        Where the connection may stay, a message behind the octets tells: it comes behind all that
+        they cause, or the connection ends.
+        """
+        mine, other = self.mine, self.other
+        if any(not seen.ended for seen, _, _ in self.courses):
+            fence = mine.sentinel_to(other)
+            fence.cause()
+            self.room.wait(lambda: fence.arrived() or self._over())
+            if fence.arrived():
+                mine.spoilt = False
+                mine.joined = True
+                mine.reach(other.sentinel_to(mine))
+                return
+        elif not self.room.wait(self._over):
+            self.room.settle()
+        _, resident = self.room.residents()
+        other.reach(resident.sentinel_to(other))
+
+    def _over(self) -> bool:
+        if self.mine.ended is not None or self.mine.has(disconnect()):
+            return True
+        return bool(self._response()) and self._response().get("isConnected") is not True
+
+    def _response(self) -> Mapping[str, Any]:
+        if self.vector.state != "waiting":
+            return {}
+        return next((f.value for f in self.mine.unread if response().fits(f) and f.value), {})
+
+    def _look(self) -> Seen:
+        answer = self._response()
+        granted = answer.get("isConnected") is True
+        name = self.names["self"]
+        if self.vector.state == "waiting":
+            name = self._announced() if granted else ""
+        pongs = [frame.value for frame in self.mine.unread if frame.value]
+        return Seen(
+            joined=name if granted else None,
+            refused=bool(answer) and not granted,
+            code=answer.get("errorCode") if answer and not granted else None,
+            ended=self._over(),
+            to_other=_texts(self.other, name)[granted:],  # the first is the announcement
+            to_self=_texts(self.mine, name),
+            pongs=[value["pong"] for value in pongs if kind_of(value) == "pong"],
+        )
+
+    def _announced(self) -> str:
+        """The name under which somebody joined, as the other heard of it."""
+        heard = message("User has connected")
+        values = [f.value for f in self.other.unread if heard.fits(f) and f.value]
+        return next((v["sender"] for v in values if isinstance(v.get("sender"), str)), "")
+
+    # ---- judging
+
+    def _judge(self, seen: Seen) -> None:
+        first = self.vector.requirements[0]
+        if any(self._follows(seen, wanted, codes) for wanted, codes, _ in self.courses):
+            self.room.proved.add(first)
+            return
+        if seen.refused and seen.code == _TAKEN:
+            raise InconclusiveError("somebody else has the name that this vector needs")
+        if "policy" in self.vector.flags and seen.refused and _by_policy(seen.code):
+            self.room.not_applicable("the server refuses this name by a policy of its own")
+        permitted = " or ".join(_in_words(*course) for course in self.courses)
+        self.room.fail(permitted, str(seen), req=self._blamed(seen))
+
+    def _follows(self, seen: Seen, wanted: Seen, codes: Sequence[int]) -> bool:
+        if wanted.refused:
+            return seen.refused and seen.code in codes
+        if seen.refused:  # the course "close" leaves room for a refusal with any code
+            return self.vector.state == "waiting" and wanted == Seen(ended=True)
+        return seen == wanted
+
+    def _blamed(self, seen: Seen) -> str:
+        codes = [name for name in self.vector.requirements if name in _CODES]
+        wants_refusal = all(wanted.refused for wanted, _, _ in self.courses)
+        if seen.refused and wants_refusal and codes:
+            return codes[0]
+        return self.vector.requirements[0]
+
+
+def _texts(client: Client, name: str) -> list[str]:
+    """What this client was told that the one with this name said."""
+    if not name:
+        return []
+    values = [frame.value for frame in client.unread if frame.value]
+    said = [v["message"] for v in values if kind_of(v) == "message" and v.get("sender") == name]
+    leave = f"{name} is offline\n"
+    return [t for t in said if isinstance(t, str) and t != leave and not t.startswith("sentinel ")]
+
+
+def _in_words(wanted: Seen, codes: Sequence[int], course: Sequence[Mapping[str, Any]]) -> str:
+    if wanted.refused:
+        return str(evolve(wanted, code=" or ".join(map(str, codes))))
+    if any(step["do"] == "reject" for step in course):
+        return f"{wanted}, and a notice"
+    return str(wanted)
+
+
+def _by_policy(code: object) -> bool:
+    return code == _NOT_ACCEPTABLE or (isinstance(code, int) and 1000 <= code <= 1999)
