@@ -17,6 +17,9 @@ FORMATS: dict[str, Callable[[RunResult], str]] = {
     "html": html_report.render,
 }
 
+#: A folder that takes no new file, or a file that can't be replaced (a mount point).
+_TAKES_NO_NEW = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY)
+
 
 def check_writable(path: str | Path) -> None:
     """Find out before a run whether `write` will succeed; changes nothing.
@@ -27,11 +30,9 @@ def check_writable(path: str | Path) -> None:
     target = Path(path)
     if target.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    if target.exists() and not target.is_file():
-        with target.open("ab"):
+    if target.exists():
+        with target.open("r+b" if target.is_file() else "ab"):
             return
-    if target.exists() and not os.access(target, os.W_OK):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
     try:
         _beside(target).unlink()
     except OSError as error:
@@ -41,20 +42,27 @@ def check_writable(path: str | Path) -> None:
 def write(kind: str, result: RunResult, path: str | Path) -> None:
     """Write the report of `kind` (a key of `FORMATS`) as UTF-8.
 
-    Whoever reads `path` meanwhile sees the report before or this one, never half of it; a device
-    or a pipe is written as it comes.
+    Whoever reads `path` meanwhile sees the report before or this one, never half of it; except for
+    a device or a pipe, and a file in a folder that takes no new ones: they are written in place.
 
     Raises:
         OSError: it can't be written.
     """
     data = FORMATS[kind](result).encode("utf-8")
-    target = Path(path)
-    if target.exists() and not target.is_file():
-        with target.open("wb") as out:
-            out.write(data)
-        return
     # A link stays one: what it leads to is replaced.
-    target = target.resolve()
+    target = Path(path).resolve()
+    if target.exists() and not target.is_file():
+        _in_place(target, data)
+        return
+    try:
+        _replace(target, data)
+    except OSError as error:
+        if error.errno not in _TAKES_NO_NEW or not target.is_file():
+            raise
+        _in_place(target, data)
+
+
+def _replace(target: Path, data: bytes) -> None:
     new = _beside(target)
     try:
         new.write_bytes(data)
@@ -63,6 +71,11 @@ def write(kind: str, result: RunResult, path: str | Path) -> None:
     except BaseException:
         new.unlink(missing_ok=True)
         raise
+
+
+def _in_place(target: Path, data: bytes) -> None:
+    with target.open("wb") as out:
+        out.write(data)
 
 
 def write_json(result: RunResult, path: str | Path) -> None:

@@ -129,7 +129,7 @@ def _facts(result: RunResult) -> str:
     run = [case for case in result.cases if case.kind == "case" and case.seconds]
     frames = max((case.frames_checked for case in result.cases), default=0)
     facts = [
-        ("Run", f"{prose(result.started.replace('T', ' '))}"),
+        ("Started", prose(result.started.replace("T", " "))),
         ("Took", f"{result.seconds:.2f} s"),
         ("Cases run", f"{len(run):,} of {sum(c.kind == 'case' for c in result.cases):,}"),
         ("Frames checked", f"{frames:,}"),
@@ -324,7 +324,7 @@ def _case_area(area: str, cases: Iterable[CaseResult]) -> str:
 def _case(case: CaseResult) -> str:
     head = f'{badge(case.status)} {prose(case.id)} <span class="dim">{_took(case)}</span>'
     if case.failed:
-        return f'<p>{head} <a href="#{anchor("c", case.id)}">see above</a></p>'
+        return f'<p class="case">{head} <a href="#{anchor("c", case.id)}">see above</a></p>'
     rule = f"<blockquote>{prose(case.rule)}</blockquote>" if case.rule else ""
     return (
         f'<details class="case" id="{anchor("c", case.id)}"><summary>{head}</summary>'

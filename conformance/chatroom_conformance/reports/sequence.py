@@ -23,7 +23,8 @@ STRING_CHARACTERS = 20
 _ROW = 32
 _HEAD = 40
 _SERVER_X = 92
-_GAP = 108
+_GAP = 108  # between lifelines, at least; a few of them share `_SPREAD`
+_SPREAD = 420
 _COLUMN = 7.25  # width of a character of the label font, 12 px monospaced
 _NAME_COLUMNS = 12
 
@@ -131,7 +132,8 @@ def _lifelines(shown: Iterable[Row]) -> dict[str, int]:
         for row in shown
         if isinstance(row, Entry) and row.what is not What.NOTE and row.connection
     )
-    return {name: _SERVER_X + (place + 1) * _GAP for place, name in enumerate(names)}
+    gap = max(_GAP, _SPREAD // max(1, len(names)))
+    return {name: _SERVER_X + (place + 1) * gap for place, name in enumerate(names)}
 
 
 def _head(start: int, end: int, y: int) -> str:
@@ -240,7 +242,7 @@ def _description(shown: Sequence[Row], xs: dict[str, int]) -> str:
     entries = [row for row in shown if isinstance(row, Entry)]
     sent = sum(entry.what is What.SENT for entry in entries)
     received = sum(entry.what is What.RECEIVED for entry in entries)
-    names = ", ".join(text.escape(name, 40) for name in list(xs)[:8])
+    names = ", ".join(html.escape(text.plain(name[:40])) for name in list(xs)[:8])
     more = f" and {len(xs) - 8} more" if len(xs) > 8 else ""
     return (
         f"Sequence diagram, time runs down. Connections to the server: {names or 'none'}{more}. "
