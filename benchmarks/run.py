@@ -1,7 +1,7 @@
 """Compares the reference server with a bare fan-out in C and with ngircd, in turn, in one run.
 
-``python -m benchmarks.run`` prints the table; ``--write`` also keeps it, with the plot, in
-``benchmarks/``. Takes about five minutes with the plot; every step is bounded.
+``python benchmarks/run.py`` prints the table; ``--write`` also keeps it, with the plot, in this
+folder. Takes about five minutes, and as long again for the plot; every step is bounded.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 from benchmarks.contenders import HERE, OURS, BenchmarkError, available, measure, workshop
 from benchmarks.figures import LOADS, Load, Round, table
 from benchmarks.plot import SIZES, draw
+from benchmarks.soak import soak
 
 README = HERE / "README.md"
 PLOT = HERE / "receivers.svg"
@@ -90,7 +91,17 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3, help="(default: %(default)s)")
     parser.add_argument("--write", action="store_true", help="keep the table and draw the plot")
     parser.add_argument("--plot", action="store_true", help="only draw the plot")
+    parser.add_argument(
+        "--soak",
+        type=float,
+        nargs="?",
+        const=60.0,
+        metavar="SECONDS",
+        help="let people come and go for so long instead (default: %(const)s)",
+    )
     options = parser.parse_args()
+    if options.soak is not None:
+        return soak(options.soak)
     try:
         with workshop() as folder:
             if options.plot:

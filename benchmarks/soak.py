@@ -1,15 +1,14 @@
 """A minute of joins and leaves, as many as it takes: nothing may grow, nobody may be mistold.
 
-``python -m benchmarks.soak [--seconds 60]``. Clients join and leave by all three ways (a
+``python benchmarks/run.py --soak [SECONDS]``. Clients join and leave by all three ways (a
 disconnect frame, an end of stream, a reset) while some say things; two observers have to be told
 of each join and each leave exactly once, and a thousand connections that never join hang about
 for the whole time. Threads, open files and memory of the server are sampled while it goes on and
-once all have left. Exit status 0: all of that held.
+once all have left.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import socket
 import struct
@@ -132,8 +131,15 @@ def _settle(pid: int, threads: int) -> Sample:
     return sample
 
 
-def soak(seconds: float) -> list[str]:
-    """Return what went wrong."""
+def soak(seconds: float) -> int:
+    """Soak, and say how it went; return the exit status, 0 if nothing went wrong."""
+    problems = _soak(seconds)
+    for problem in problems:
+        print(f"WRONG: {problem}")
+    return 1 if problems else 0
+
+
+def _soak(seconds: float) -> list[str]:
     options = ("--join-timeout", f"{seconds + 60}")
     with running(OURS, Path(), *options) as (port, pid):
         idle = [_connect(port) for _ in range(NEVER_JOIN)]
@@ -196,17 +202,3 @@ def _judge(
     if after.memory > half.memory + 2000:
         problems.append(f"memory grew by {after.memory - half.memory} kB in the second half")
     return problems
-
-
-def main() -> int:
-    """Soak; return 0 if nothing went wrong."""
-    parser = argparse.ArgumentParser(prog="benchmarks.soak")
-    parser.add_argument("--seconds", type=float, default=60)
-    problems = soak(parser.parse_args().seconds)
-    for problem in problems:
-        print(f"WRONG: {problem}")
-    return 1 if problems else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
