@@ -165,11 +165,11 @@ def test_the_package_reports_just_these_events(vector: Vector) -> None:
         assert {**event, **wanted} == event
 
 
-@each
-def test_the_decoder_finds_as_many_objects(vector: Vector) -> None:
-    found = vector_player.decoded(vector, vector.members.get("cut", "one"))
-    assert sum(isinstance(item, dict) for item in found) == vector["objects"]
-    assert not any(isinstance(item, ProtocolViolation) for item in found[:-1])
+def test_a_bare_decoder_finds_as_many_objects() -> None:
+    for vector in VECTORS:
+        found = vector_player.decoded(vector, vector.members.get("cut", "one"))
+        assert sum(isinstance(item, dict) for item in found) == vector["objects"], vector.id
+        assert not any(isinstance(item, ProtocolViolation) for item in found[:-1]), vector.id
 
 
 @of("server")

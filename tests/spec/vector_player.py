@@ -39,7 +39,7 @@ NAMES = {"self": "alice", "other": "derek", "nobody": "carol"}
 CUTS = ("one", "pieces", "octets")
 # From here on the middle is not cut at every octet, so that the run stays quick.
 _ENDS = 2048
-_CHUNK = 251
+_CHUNK = 1021
 
 JSONObject = dict[str, Any]
 
