@@ -13,6 +13,7 @@ DOCUMENT = SPEC / "chatroom-protocol.md"
 KEYWORD = re.compile(r"\b(?:MUST NOT|MUST|SHOULD NOT|SHOULD|MAY)\b")
 _STATEMENT = re.compile(r"^(?:[-*] )?\*\*\[([A-Z]+)-([1-9][0-9]*)\]\*\* (.*)$")
 _ENDS_STATEMENT = re.compile(r"^\s*$|^(?:[-*] |#|\||```|<!--)")
+_HEADING = re.compile(r"^#+ (?:Appendix )?([0-9A-D](?:\.?[0-9]+)*)\.? ")
 _FENCE = re.compile(r"^```(.*)$")
 _SESSION_LINE = re.compile(r"^(\w+)\s*(->|<-) (\{.*\})$")
 _ROLES = {"A server": "server", "A client": "client", "An endpoint": "both"}
@@ -24,11 +25,15 @@ class SpecificationError(Exception):
 
 @dataclass(frozen=True)
 class Statement:
-    """One numbered statement: its id (`JOIN-3`), area (`JOIN`) and text on one line."""
+    """One numbered statement: id (`JOIN-3`), area (`JOIN`), text on one line, section (`7.2`).
+
+    The section is the number of the last numbered heading above it, empty where there is none.
+    """
 
     id: str
     area: str
     text: str
+    section: str = ""
 
     @property
     def level(self) -> str:
@@ -59,13 +64,16 @@ class Example:
 def statements(source: str) -> list[Statement]:
     """All numbered statements, in the order of the document."""
     found: list[Statement] = []
+    section = ""
     lines = source.splitlines()
     for number, line in enumerate(lines):
+        heading = _HEADING.match(line)
+        section = heading[1] if heading else section
         match = _STATEMENT.match(line)
         if match:
             area, serial, text = match.groups()
             rest = _continuation(lines[number + 1 :])
-            found.append(Statement(f"{area}-{serial}", area, " ".join([text, *rest])))
+            found.append(Statement(f"{area}-{serial}", area, " ".join([text, *rest]), section))
     return found
 
 

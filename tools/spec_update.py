@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tools import spec_diagrams, spec_requirements
-from tools.spec_document import DOCUMENT, SPEC, SpecificationError
+from tools.spec_document import DOCUMENT, SPEC, SpecificationError, statements
 
 _BLOCK = re.compile(
     r"(<!-- begin generated: (?P<name>[a-z ]+) -->\n).*?(<!-- end generated -->)", re.DOTALL
@@ -106,12 +106,13 @@ def _number(value: float | None, absent: str) -> str:
     return absent if value is None else f"{value:,}"
 
 
-def _requirements(content: dict[str, Any]) -> str:
+def _requirements(source: str, content: dict[str, Any]) -> str:
+    sections = {statement.id: statement.section for statement in statements(source)}
     rows = [
-        [entry["id"], entry["level"], entry["role"], _how_tested(entry)]
+        [entry["id"], sections[entry["id"]], entry["level"], entry["role"], _how_tested(entry)]
         for entry in content["requirements"]
     ]
-    return _table(["id", "level", "binds", "tested"], rows)
+    return _table(["id", "section", "level", "binds", "tested"], rows)
 
 
 def _how_tested(entry: dict[str, str]) -> str:
@@ -132,7 +133,7 @@ def filled(source: str, requirements: dict[str, Any]) -> str:
         "violations": lambda: _faults("violations"),
         "rejections": lambda: _faults("rejections"),
         "limits": _limits,
-        "requirements": lambda: _requirements(requirements),
+        "requirements": lambda: _requirements(source, requirements),
         "grammar": _grammar,
     }
 

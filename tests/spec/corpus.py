@@ -23,6 +23,8 @@ _NAMES = (
 )
 
 _SENT = '"dm": null, "sender": "bob", "length": 1, "date": "2026-03-14 15:09:26Z"'
+_ALICE = '"alice"'
+_EMPTY = '""'
 
 ODD_OBJECTS = [
     "{}",
@@ -112,6 +114,11 @@ ODD_OBJECTS = [
     f'{{"message": "a", {_SENT.replace("Z", "+24:00")}}}',
     f'{{"message": "a", {_SENT.replace("null", "5")}}}',
     f'{{"message": "a", {_SENT.replace(": 1,", ": -1,")}}}',
+    f'{{"message": "a", {_SENT.replace("bob", "")}}}',
+    f'{{"message": "a", {_SENT.replace("bob", "").replace("null", _ALICE)}}}',
+    f'{{"message": "a", {_SENT}, "ping": "b"}}',
+    f'{{"message": "a", {_SENT}, "x": 1}}',
+    f'{{"message": "a", {_SENT.replace("null", _EMPTY)}}}',
     '{"message": "a", "sender": ""}',
     '{"sender": "bob", "dm": "", "message": "a", "length": "x", "date": 5}',
     '{"sender": 5, "message": "a"}',
@@ -119,6 +126,18 @@ ODD_OBJECTS = [
     '{"roster": ["a", "b"], "x": []}',
     '{"roster": ["a"], "message": "b"}',
     '{"roster": "a"}',
+    '{"roster": []}',
+    '{"roster": ["a", "a"]}',
+    '{"roster": ["a"], "pong": "b"}',
+    '{"disconnect": true, "roster": []}',
+    '{"disconnect": true, "x": "y"}',
+    '{"ping": "a", "x": 5}',
+    '{"pong": "a", "x": 5}',
+    '{"isConnected": true, "errorCode": -1, "extensions": []}',
+    '{"isConnected": true, "errorCode": -1, "extensions": ["ping", "ping"]}',
+    '{"isConnected": true, "errorCode": -1, "ping": "a"}',
+    '{"isConnected": true, "errorCode": -1, "message": "a"}',
+    '{"isConnected": false, "errorCode": 2, "disconnect": true}',
     '{"roster": ["a", 5]}',
 ]
 

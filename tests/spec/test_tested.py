@@ -8,8 +8,8 @@ from functools import cache
 from typing import Any
 
 import pytest
-from chatroom_conformance import monitors, registry
 
+from chatroom_conformance import monitors, registry
 from tests.spec.documents import load, vector_files
 
 REQUIREMENTS = load("requirements.json")["requirements"]
