@@ -1,4 +1,4 @@
-"""Hypothesis profiles: ``quick`` unless ``--hypothesis-profile=deep`` asks for a hundred times it.
+"""Hypothesis profiles: ``quick`` unless ``--hypothesis-profile=deep`` asks for fifty times it.
 
 ``quick`` draws the same examples in every run, so the gate never fails by chance; ``deep`` draws
 new ones.
@@ -12,8 +12,8 @@ _SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_to
 
 settings.register_profile(
     "quick",
-    max_examples=60,
-    stateful_step_count=30,
+    max_examples=120,
+    stateful_step_count=40,
     deadline=None,
     derandomize=True,
     database=None,

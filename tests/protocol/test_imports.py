@@ -72,7 +72,10 @@ def test_the_suite_and_the_reference_know_nothing_of_each_other() -> None:
 
 
 def test_the_suite_reads_with_a_reader_of_its_own() -> None:
+    """Its self-test may use the decoder: that plays the servers which the suite is to judge."""
     for path in (ROOT / "conformance" / "chatroom_conformance").rglob("*.py"):
+        if "selftest" in path.parts:
+            continue
         assert "chatroom_protocol.framing" not in imports(path), path
         assert "chatroom_protocol.Decoder" not in imports(path), path
 
