@@ -93,6 +93,15 @@ def test_there_are_many() -> None:
     assert set(Counter(vector["class"] for vector in VECTORS)) == {"valid", "invalid", "doubtful"}
 
 
+def test_every_violation_and_every_state_has_vectors() -> None:
+    codes = {e["code"] for v in VECTORS for e in v["events"] if e["event"] == "violation"}
+    assert codes == set(FORMAT.schema["$defs"]["violation-name"]["enum"])
+    assert {(vector.receiver, vector["state"]) for vector in VECTORS} == {
+        *(("server", state) for state in ("waiting", "joined")),
+        *(("client", state) for state in ("idle", "joining", "joined", "leaving")),
+    }
+
+
 def test_ids_are_unique() -> None:
     twice = [name for name, times in Counter(v.id for v in VECTORS).items() if times > 1]
     assert not twice
