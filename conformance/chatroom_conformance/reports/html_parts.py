@@ -41,16 +41,17 @@ _REMARKS = 3
 
 @frozen
 class Detail:
-    """How much of a transcript is shown: entries of its beginning and end, columns of an entry."""
+    """How much of a transcript is shown."""
 
-    first: int
-    last: int
-    columns: int
+    first: int  #: entries of its beginning
+    last: int  #: entries of its end
+    columns: int  #: of the octets of an entry
+    all_bytes: bool  #: or only those that the diagram shortens
 
 
 #: Of a case that passed, the beginning and the end; what fails is shown nearly whole.
-BRIEF = Detail(16, 32, 240)
-FULL = Detail(40, 160, 2048)
+BRIEF = Detail(16, 32, 240, all_bytes=False)
+FULL = Detail(40, 160, 2048, all_bytes=True)
 
 
 def kind(status: Status) -> str:
@@ -103,7 +104,7 @@ def repeat(case: CaseResult) -> str:
     if not case.command:
         return ""
     lines = f"<pre>{prose(case.command)}</pre>"
-    if case.kind == "case":
+    if case.kind == "case" and case.failed:
         lines += (
             '<p class="dim">As a script that needs nothing but Python: '
             f"<code>chatroom-conformance repro {html.escape(case.id)}</code></p>"
@@ -125,9 +126,25 @@ def wire(case: CaseResult, detail: Detail, *, drawn: bool = False) -> str:
         f"<summary>Sequence of {count:,} events</summary>"
         f'<div class="scroll" tabindex="0" role="region" aria-label="{html.escape(title)}">'
         f"{sequence.diagram(name, title, drawing)}</div></details>"
-        '<details class="wire"><summary>Bytes</summary>'
-        f'<ol class="b">{"".join(_bytes(row, detail.columns) for row in shown)}</ol></details>'
+        f"{_all_bytes(shown, detail)}"
     )
+
+
+def _all_bytes(shown: Sequence[sequence.Shown], detail: Detail) -> str:
+    listed = [row for row in shown if detail.all_bytes or _says_more(row)]
+    if not listed:
+        return ""
+    words = "Bytes" if detail.all_bytes else "Bytes of the frames that are shortened above"
+    rows = "".join(_bytes(row, detail.columns) for row in listed)
+    return f'<details class="wire"><summary>{words}</summary><ol class="b">{rows}</ol></details>'
+
+
+def _says_more(row: sequence.Shown) -> bool:
+    """Whether its bytes tell what the diagram doesn't."""
+    if isinstance(row, sequence.Gap):
+        return False
+    entry = row.first if isinstance(row, sequence.Copies) else row
+    return not sequence.is_told_by_label(entry) or not text.is_plain(text.decode(entry.data))
 
 
 def _remarks(case: CaseResult) -> list[sequence.Remark]:
@@ -137,10 +154,12 @@ def _remarks(case: CaseResult) -> list[sequence.Remark]:
     ]
 
 
-def _bytes(row: Entry | sequence.Gap, columns: int) -> str:
+def _bytes(row: sequence.Shown, columns: int) -> str:
     if isinstance(row, sequence.Gap):
         return f'<li class="dim">… {row.entries:,} events not shown …'
-    who = _DIRECTIONS[row.what].format(text.escape(row.connection, 60))
+    names = row.connections if isinstance(row, sequence.Copies) else (row.connection,)
+    row = row.first if isinstance(row, sequence.Copies) else row
+    who = _DIRECTIONS[row.what].format(", ".join(text.escape(name, 60) for name in names))
     octets = f" <small>{row.octets:,} octets</small>" if row.octets else ""
     return f"<li><i>{sequence.moment(row.at)}</i> <b>{who}</b>{octets}{_content(row, columns)}"
 
@@ -148,16 +167,13 @@ def _bytes(row: Entry | sequence.Gap, columns: int) -> str:
 def _content(entry: Entry, columns: int) -> str:
     if not entry.data:
         return ""
-    found, _ = text.fit(text.decode(entry.data), columns)
-    left_out = max(entry.octets, len(entry.data)) - _octets(found, entry.data)
+    said = text.decode(entry.data)
+    found, left_out = text.fit(said, columns)
+    if left_out or entry.octets > len(entry.data):
+        shown = said[: len(said) - left_out].encode("utf-8", "surrogateescape")
+        left_out = max(entry.octets, len(entry.data)) - len(shown)
     more = f' <em class="more">… {left_out:,} octets more</em>' if left_out > 0 else ""
     return f"<code>{text.markup(found)}{more}</code>{_hexadecimal(entry.data)}"
-
-
-def _octets(found: Sequence[text.Piece], data: bytes) -> int:
-    """How many octets of `data` the first pieces show."""
-    shown = text.decode(data)[: len(found)]
-    return len(shown.encode("utf-8", "surrogateescape"))
 
 
 def _hexadecimal(data: bytes) -> str:

@@ -62,7 +62,7 @@ def document(result: RunResult) -> Json:
 def _death(result: RunResult) -> Json | None:
     if not result.death:
         return None
-    return {"case": result.death.case, "sentence": _text(result.death.sentence)}
+    return {"case": _text(result.death.case), "sentence": _text(result.death.sentence)}
 
 
 def _baseline(baseline: BaselineResult | None) -> Json | None:

@@ -48,24 +48,66 @@ class Gap:
 
 
 @frozen
+class Copies:
+    """The same frame, received on several connections one after the other."""
+
+    first: Entry
+    connections: tuple[str, ...]
+
+
+@frozen
 class Remark:
     """What the suite found wrong, at the end."""
 
     text: str
 
 
-Row = Entry | Gap | Remark
+#: What a transcript is shown as.
+Shown = Entry | Copies | Gap
+Row = Shown | Remark
 
 
-def rows(entries: Sequence[Entry], left_out: int, first: int, last: int) -> tuple[Entry | Gap, ...]:
+def rows(entries: Sequence[Entry], left_out: int, first: int, last: int) -> tuple[Shown, ...]:
     """At most `first` entries of the beginning and `last` of the end, and the gap between.
 
     `left_out` entries are missing from the middle of `entries` already.
     """
     if len(entries) <= first + last and not left_out:
-        return tuple(entries)
+        return tuple(_merged(entries))
     head, tail = tuple(entries[:first]), tuple(entries[max(first, len(entries) - last) :])
-    return (*head, Gap(len(entries) - len(head) - len(tail) + left_out), *tail)
+    gap = Gap(len(entries) - len(head) - len(tail) + left_out)
+    return (*_merged(head), gap, *_merged(tail))
+
+
+def _merged(entries: Iterable[Entry]) -> list[Shown]:
+    """Entries, with copies of a frame to several connections made one."""
+    found: list[Shown] = []
+    for entry in entries:
+        before = found[-1] if found else None
+        if isinstance(before, Entry):
+            before = Copies(before, (before.connection,))
+        if isinstance(before, Copies) and _is_copy(entry, before):
+            found[-1] = Copies(before.first, (*before.connections, entry.connection))
+        else:
+            found.append(entry)
+    return found
+
+
+def _is_copy(entry: Entry, of: Copies) -> bool:
+    return (
+        entry.what is of.first.what is What.RECEIVED
+        and entry.data == of.first.data
+        and entry.octets == of.first.octets
+        and entry.connection not in of.connections
+    )
+
+
+def is_told_by_label(entry: Entry) -> bool:
+    """Whether the label of an entry shows all its octets, a line feed at the end apart."""
+    if not entry.data:
+        return True
+    raw = text.decode(entry.data.removesuffix(b"\n"))
+    return entry.octets <= len(entry.data) and not text.fit(raw, LABEL_COLUMNS)[1]
 
 
 def diagram(name: str, title: str, shown: Sequence[Row]) -> str:
@@ -127,13 +169,17 @@ def _cut(value: str) -> str:
 
 def _lifelines(shown: Iterable[Row]) -> dict[str, int]:
     """Where each connection's line stands, in the order of their first entry."""
-    names = dict.fromkeys(
-        row.connection
-        for row in shown
-        if isinstance(row, Entry) and row.what is not What.NOTE and row.connection
-    )
+    names = dict.fromkeys(name for row in shown for name in _connections(row))
     gap = max(_GAP, _SPREAD // max(1, len(names)))
     return {name: _SERVER_X + (place + 1) * gap for place, name in enumerate(names)}
+
+
+def _connections(row: Row) -> tuple[str, ...]:
+    if isinstance(row, Copies):
+        return row.connections
+    if isinstance(row, Entry) and row.what is not What.NOTE and row.connection:
+        return (row.connection,)
+    return ()
 
 
 def _head(start: int, end: int, y: int) -> str:
@@ -163,22 +209,30 @@ class _Picture:
 
     def row(self, y: int, row: Row) -> None:
         """Draw one row; `y` is where its arrow lies."""
-        if not isinstance(row, Entry):
+        if isinstance(row, Gap | Remark):
             self._words(y, row)
             return
+        connections = _connections(row)
+        row = row.first if isinstance(row, Copies) else row
         self.texts.append(
             f'<text class="t" x="{_SERVER_X - 14}" y="{y + 4}">{moment(row.at)}</text>'
         )
-        if row.what is What.NOTE or row.connection not in self.xs:
+        if not connections:
             self._text(_SERVER_X + 10, y + 4, _label(row), "n")
             return
-        x = self.xs[row.connection]
-        ends = (x, _SERVER_X) if row.what in _TO_SERVER else (_SERVER_X, x)
-        kind = {What.SENT: "s", What.RECEIVED: "r"}.get(row.what, "c")
-        self._path(kind, f"M{ends[0]} {y}H{ends[1]}")
-        self._path("d" if kind == "c" else kind, _head(*ends, y))
+        self._arrow(row, y, [self.xs[name] for name in connections])
         self._text(_SERVER_X + 10, y - 5, _label(row), "")
-        self._life(row, x, y)
+        for name in connections:
+            self._life(row, name, y)
+
+    def _arrow(self, row: Entry, y: int, xs: Sequence[int]) -> None:
+        """An arrow between the server and one connection, or from the server to several."""
+        kind = {What.SENT: "s", What.RECEIVED: "r"}.get(row.what, "c")
+        far = max(xs)
+        start, ends = (far, [_SERVER_X]) if row.what in _TO_SERVER else (_SERVER_X, xs)
+        self._path(kind, f"M{start} {y}H{far if start == _SERVER_X else _SERVER_X}")
+        for end in ends:
+            self._path("d" if kind == "c" else kind, _head(start, end, y))
 
     def svg(self, name: str, title: str, shown: Sequence[Row]) -> str:
         """The whole element."""
@@ -216,12 +270,13 @@ class _Picture:
         style = f' class="{kind}"' if kind else ""
         self.texts.append(f'<text{style} x="{x}" y="{y}">{text.markup(found, "tspan")}</text>')
 
-    def _life(self, row: Entry, x: int, y: int) -> None:
+    def _life(self, row: Entry, connection: str, y: int) -> None:
+        x = self.xs[connection]
         if row.what in _ENDS:
-            self._end(row.connection, y)
+            self._end(connection, y)
             self._path("x", f"M{x - 5} {y - 5}l10 10m0-10l-10 10")
         elif row.what is not What.END_OF_STREAM:
-            self.alive.setdefault(row.connection, y)
+            self.alive.setdefault(connection, y)
 
     def _end(self, connection: str, y: int) -> None:
         start = self.alive.pop(connection, y)
@@ -239,9 +294,10 @@ class _Picture:
 
 
 def _description(shown: Sequence[Row], xs: dict[str, int]) -> str:
-    entries = [row for row in shown if isinstance(row, Entry)]
-    sent = sum(entry.what is What.SENT for entry in entries)
-    received = sum(entry.what is What.RECEIVED for entry in entries)
+    frames = [(row.first, len(row.connections)) for row in shown if isinstance(row, Copies)]
+    frames += [(row, 1) for row in shown if isinstance(row, Entry)]
+    sent = sum(count for entry, count in frames if entry.what is What.SENT)
+    received = sum(count for entry, count in frames if entry.what is What.RECEIVED)
     names = ", ".join(html.escape(text.plain(name[:40])) for name in list(xs)[:8])
     more = f" and {len(xs) - 8} more" if len(xs) > 8 else ""
     return (

@@ -7,6 +7,7 @@ apart from the text (by brackets or by markup), so that a peer can't fake one.
 from __future__ import annotations
 
 import html
+import re
 import unicodedata
 from collections.abc import Iterator
 from itertools import chain
@@ -18,7 +19,11 @@ _MARKS_IN_A_ROW = 2
 #: `surrogateescape` keeps an octet that isn't UTF-8 as a lone surrogate from here on.
 _ESCAPED_OCTET = 0xDC00
 
-Piece = tuple[str, bool]  # what to show; whether it is a token
+#: A run of ASCII that shows, or one character of any kind.
+_RUNS = re.compile("[ -~]+|.", re.DOTALL)
+
+#: What to show, and whether it is a token. Text is one character, or a run of ASCII.
+Piece = tuple[str, bool]
 
 
 def decode(data: bytes) -> str:
@@ -27,9 +32,14 @@ def decode(data: bytes) -> str:
 
 
 def pieces(text: str, keep: str = "") -> Iterator[Piece]:
-    """Each character of `text` as it is to be shown; those in `keep` are shown as they are."""
+    """`text` as it is to be shown; the characters in `keep` are shown as they are."""
     marks = 0
-    for character in text:
+    for match in _RUNS.finditer(text):
+        character = match[0]
+        if len(character) > 1:
+            marks = 0
+            yield character, False
+            continue
         marks = marks + 1 if unicodedata.category(character) in ("Mn", "Me") else 0
         if character in keep or (character.isprintable() and marks <= _MARKS_IN_A_ROW):
             yield character, False
@@ -42,19 +52,27 @@ def width(piece: Piece) -> int:
     shown, token = piece
     if token:
         return len(shown) + 1
+    if shown.isascii():
+        return len(shown)
     return 2 if unicodedata.east_asian_width(shown) in "WF" else 1
 
 
 def fit(text: str, columns: int) -> tuple[list[Piece], int]:
     """As many pieces as fit into `columns`, and how many characters were left out."""
     found: list[Piece] = []
-    left = columns
-    for piece in pieces(text):
-        left -= width(piece)
-        if left < 0:
+    free, shown = columns, 0
+    # A character takes a column at least: what is behind needn't be looked at.
+    for piece, token in pieces(text[: columns + 1]):
+        wide = width((piece, token))
+        if wide > free:
+            if not token and len(piece) > 1 and free:
+                found.append((piece[:free], False))
+                shown += free
             break
-        found.append(piece)
-    return found, len(text) - len(found)
+        found.append((piece, token))
+        free -= wide
+        shown += 1 if token else len(piece)
+    return found, len(text) - shown
 
 
 def is_plain(text: str) -> bool:
@@ -68,7 +86,10 @@ def plain(text: str, keep: str = "") -> str:
 
 
 def markup(found: list[Piece], tag: str = "kbd") -> str:
-    """Pieces as HTML or SVG: escaped, each run of tokens in an element `tag` of class `u`."""
+    """Pieces as the content of an element of HTML or SVG, fit for no attribute.
+
+    Each run of tokens is in an element `tag` of class `u`.
+    """
     parts: list[str] = []
     run: list[str] = []
     for shown, token in chain(found, [("", False)]):
@@ -78,12 +99,12 @@ def markup(found: list[Piece], tag: str = "kbd") -> str:
         if run:
             parts.append(f'<{tag} class="u">{" ".join(run)}</{tag}>')
             run = []
-        parts.append(html.escape(shown))
+        parts.append(html.escape(shown, quote=False))
     return "".join(parts)
 
 
 def escape(text: str, columns: int = 4096) -> str:
-    """`text` as HTML, at most `columns` wide; says how much was left out."""
+    """`text` as content of an HTML element, at most `columns` wide; says how much was left out."""
     found, left_out = fit(text, columns)
     more = f' <em class="more">… {left_out:,} characters more</em>' if left_out else ""
     return markup(found) + more

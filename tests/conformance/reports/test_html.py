@@ -228,3 +228,15 @@ def test_a_run_of_two_hundred_cases_stays_small() -> None:
 
 def test_hostile_texts_of_64_kilobytes_do_not_fill_the_page() -> None:
     assert len(HOSTILE) < 600_000
+
+
+def test_bytes_of_a_case_that_passed_are_those_that_the_diagram_shortens() -> None:
+    transcript = (
+        samples.entry(0, "alice", What.SENT, b"{}\n"),
+        samples.entry(0, "alice", What.RECEIVED, samples.frame("x" * 100)),
+        samples.entry(0, "alice", What.RECEIVED, b"\0"),
+    )
+    page = html_report.render(samples.run(samples.case(transcript=transcript)))
+    assert len(re.findall("<li><i>", page)) == 2
+    failed = html_report.render(samples.run(samples.case(Status.VIOLATED, transcript=transcript)))
+    assert len(re.findall("<li><i>", failed)) == 3
