@@ -13,7 +13,6 @@ an exception, and the octets that lead to it are left in a file ``crash-...``.
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -38,6 +37,7 @@ with atheris.instrument_imports(include=["chatroom_protocol"]):
 
 from tests.protocol import oracle  # noqa: E402
 from tests.protocol.rooms import World, clock, line  # noqa: E402
+from tests.protocol.vectors import vectors  # noqa: E402
 
 OCTETS, DEPTH = 200, 6
 ACCEPTED = line({"isConnected": True, "errorCode": -1, "extensions": ["ping", "roster"]})
@@ -149,40 +149,21 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
 }
 
 
-def octets_of(value: Any) -> bytes:
-    """Give the octets of a vector's ``input``, as ``spec/vectors/README.md`` says."""
-    if isinstance(value, str):
-        return value.encode()
-    return b"".join(map(_piece, value))
-
-
-def _piece(piece: Any) -> bytes:
-    if isinstance(piece, str):
-        return piece.encode()
-    if "hex" in piece:
-        once = bytes.fromhex(piece["hex"])
-    else:
-        once = str(piece.get("text", piece.get("name"))).encode()
-    return once * int(piece.get("times", 1))
-
-
 def seed(target: str, folder: Path) -> None:
     """Write the vectors into the corpus, in the form that the target reads."""
     folder.mkdir(parents=True, exist_ok=True)
-    for path in sorted((ROOT / "spec" / "vectors").glob("*.json")):
-        for vector in json.loads(path.read_text(encoding="utf-8"))["vectors"]:
-            octets = octets_of(vector["input"])[:2000]
-            if target == "room":
-                chunks = [octets[i : i + 255] for i in range(0, len(octets), 255)]
-                octets = b"".join(bytes((1, len(chunk))) + chunk for chunk in chunks)
-                octets = bytes((0, len(JOIN))) + JOIN + octets
-            elif target == "connections":
-                joined = 6 if vector["state"] in ("joined", "leaving") else 2
-                client = path.name.startswith("client")
-                octets = bytes(((joined | 1) if client else joined & 4 and 2,)) + octets
-            else:
-                octets = b"\x08" + octets
-            (folder / vector["id"]).write_bytes(octets)
+    for vector in vectors():
+        octets = vector.octets[:2000]
+        if target == "room":
+            chunks = [octets[i : i + 255] for i in range(0, len(octets), 255)]
+            octets = b"".join(bytes((1, len(chunk))) + chunk for chunk in chunks)
+            octets = bytes((0, len(JOIN))) + JOIN + octets
+        elif target == "connections":
+            client, joined = vector.receiver == "client", vector.state in ("joined", "leaving")
+            octets = bytes((client + 2 * (client or joined) + 4 * joined,)) + octets
+        else:
+            octets = b"\x08" + octets
+        (folder / vector.name).write_bytes(octets)
 
 
 def main() -> None:
