@@ -1,0 +1,143 @@
+"""The kill matrix: each fault against the requirements that are blamed for it."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+
+from attrs import evolve, field, frozen
+
+from .. import registry
+from ..monitors import Monitors
+from ..requirements import requirements
+from ..results import RunResult, Status, for_servers, is_must, is_should
+from ..runner import Options, run
+from .fault import Fault
+from .faults import FAULTS
+from .host import Change
+from .odd import ODD, Odd
+
+#: Servers in this process answer in microseconds; a loaded machine needs the rest.
+TIMEOUT_SCALE = 0.5
+
+
+@frozen
+class Blame:
+    """A requirement that is blamed, and what for."""
+
+    requirement: str
+    case: str
+    permitted: str
+    actual: str
+
+    def __str__(self) -> str:
+        """One line."""
+        return f"{self.requirement} by {self.case}: {self.permitted}; {self.actual}"
+
+
+@frozen
+class Row:
+    """What the suite says of one server."""
+
+    name: str
+    blamed: Mapping[str, Blame]
+    met: Collection[str]
+    undecided: Collection[str] = ()
+    cases: int = 0  #: that ran
+    seconds: float = 0.0
+    trouble: str = ""  #: the server was unreachable, or died, or the suite has a bug
+
+
+def testable() -> list[str]:
+    """The requirements on servers for which there have to be faults."""
+    return [
+        requirement.id
+        for requirement in requirements().values()
+        if for_servers(requirement.role)
+        and requirement.tested != "no"
+        and (is_must(requirement.level) or is_should(requirement.level))
+    ]
+
+
+def covering(names: Collection[str]) -> list[str]:
+    """The cases and monitors that can blame one of these requirements."""
+    cases = [case.id for case in registry.load().values() if set(case.requirements) & set(names)]
+    monitors = [
+        result.id
+        for result in Monitors().results(lambda _: True)
+        if set(result.requirements) & set(names)
+    ]
+    return cases + monitors
+
+
+def judge(change: Change, options: Options) -> tuple[RunResult, str]:
+    """Run the suite against a server with this change; with what went wrong besides."""
+    with change.serve() as server:
+        result = run(server.address, options)
+    return result, server.crash or result.suite_bug or result.trouble
+
+
+def row_of(name: str, result: RunResult, trouble: str, *, may_die: bool = False) -> Row:
+    """Sum up a run."""
+    blamed: dict[str, Blame] = {}
+    for case in result.cases:
+        for finding in case.findings:
+            if finding.status in (Status.VIOLATED, Status.DEVIATES):
+                blame = Blame(finding.requirement, case.id, finding.permitted, finding.actual)
+                blamed.setdefault(finding.requirement, blame)
+    if result.death and not may_die:
+        trouble = trouble or result.death.sentence
+    states = {requirement.id: requirement.status for requirement in result.requirements}
+    return Row(
+        name,
+        blamed,
+        frozenset(name for name, status in states.items() if status is Status.MET),
+        frozenset(name for name, status in states.items() if status is Status.INCONCLUSIVE),
+        sum(case.status is not Status.UNTESTED for case in result.cases),
+        result.seconds,
+        trouble,
+    )
+
+
+def options_for(fault: Fault, *, deep: bool, seed: int | None, sample: int = 0) -> Options:
+    """How the suite is run against a fault.
+
+    In depth that is all of it. Otherwise it is what covers the fault's requirement, all monitors,
+    and so many other cases, chosen by the seed.
+    """
+    options = Options(
+        timeout_scale=TIMEOUT_SCALE, seed=seed, disruptive=fault.disruptive, timed=fault.timed
+    )
+    if deep:
+        return options
+    mine = covering({fault.requirement, *fault.also})
+    rest = sorted(
+        case.id
+        for case in registry.load().values()
+        if case.id not in mine and not case.timed and not case.disruptive
+    )
+    chosen = random.Random(f"{fault.name}/{seed}").sample(rest, min(sample, len(rest)))
+    return evolve(options, select=[*mine, *chosen, "monitor.*"])
+
+
+def run_fault(name: str, *, deep: bool, seed: int | None = None, sample: int = 0) -> Row:
+    """Run one fault, by its name, so that another process can do it."""
+    fault = FAULTS[name]
+    options = options_for(fault, deep=deep, seed=seed, sample=sample)
+    result, trouble = judge(fault.change, options)
+    return row_of(name, result, trouble, may_die=fault.dies)
+
+
+def faults_in(row: Row) -> list[str]:
+    """What is wrong with a row: sentences, none when the suite did what it has to."""
+    fault = FAULTS[row.name]
+    wrong = [f"{row.name}: {row.trouble}"] if row.trouble else []
+    if fault.requirement not in row.blamed:
+        state = "met" if fault.requirement in row.met else "undecided"
+        wrong.append(f"{row.name}: {fault.requirement} is {state}, though it is broken")
+    for name, blame in row.blamed.items():
+        if name != fault.requirement and name not in fault.also:
+            wrong.append(f"{row.name}: unrelated blame: {blame}")
+    return wrong
