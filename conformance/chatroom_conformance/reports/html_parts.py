@@ -118,6 +118,7 @@ def wire(case: CaseResult, detail: Detail, *, drawn: bool = False) -> str:
         return ""
     shown = sequence.rows(case.transcript, case.entries_left_out, detail.first, detail.last)
     drawing = (*shown, *_remarks(case))
+    broken = {finding.requirement for finding in case.findings}
     name = anchor("q", case.id)
     title = f"Frames of the case {case.id}"
     count = len(case.transcript) + case.entries_left_out
@@ -125,7 +126,7 @@ def wire(case: CaseResult, detail: Detail, *, drawn: bool = False) -> str:
         f'<details class="wire"{" open" if drawn else ""}>'
         f"<summary>Sequence of {count:,} events</summary>"
         f'<div class="scroll" tabindex="0" role="region" aria-label="{html.escape(title)}">'
-        f"{sequence.diagram(name, title, drawing)}</div></details>"
+        f"{sequence.diagram(name, title, drawing, broken)}</div></details>"
         f"{_all_bytes(shown, detail)}"
     )
 

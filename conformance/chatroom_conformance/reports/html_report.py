@@ -29,6 +29,7 @@ from .html_parts import (
     FULL,
     anchor,
     badge,
+    case_links,
     kind,
     legend,
     prose,
@@ -40,6 +41,10 @@ from .html_parts import (
 #: The first failures show their diagram at once, and so many show their transcript nearly whole.
 DRAWN_FAILURES = 3
 FULL_FAILURES = 25
+#: So many are unfolded.
+OPEN_FAILURES = 12
+#: The overview names so many cases for a requirement.
+OVERVIEW_CASES = 5
 #: A failure with more findings of one requirement shows the first of them.
 FINDINGS = 8
 
@@ -211,14 +216,58 @@ def _failures(result: RunResult) -> str:
     failed = [case for case in result.cases if case.failed]
     if not failed:
         return ""
-    failed.sort(key=lambda case: _FAILED.index(case.status))
     texts = {requirement.id: requirement for requirement in result.requirements}
-    cards = "".join(_failure(case, texts, place) for place, case in enumerate(failed))
-    requirements = len({f.requirement for case in failed for f in case.findings})
+    blamed = _blamed(failed)
+    cards = [_failure(case, texts, place) for place, case in enumerate(_worst_first(failed))]
+    more = cards[OPEN_FAILURES:]
+    folded = (
+        f"<details><summary>{_many(len(more), 'failure')} more</summary>{''.join(more)}</details>"
+    )
     return (
         '<section aria-labelledby="failures"><h2 id="failures">Failures</h2>'
         f'<p class="dim">{_many(len(failed), "case")} failed, '
-        f"{_many(requirements, 'requirement')} blamed.</p>{cards}</section>"
+        f"{_many(len(blamed), 'requirement')} blamed.</p>"
+        f"{_overview(blamed, texts) if len(failed) > 1 else ''}"
+        f"{''.join(cards[:OPEN_FAILURES])}{folded if more else ''}</section>"
+    )
+
+
+def _blamed(failed: Iterable[CaseResult]) -> dict[str, list[str]]:
+    """Requirements that failures blame, each with the cases that do."""
+    found: dict[str, list[str]] = {}
+    for case in failed:
+        for name in dict.fromkeys(finding.requirement for finding in case.findings):
+            found.setdefault(name, []).append(case.id)
+    return found
+
+
+def _worst_first(failed: Iterable[CaseResult]) -> list[CaseResult]:
+    """Violations before deviations; of each, first those that blame something new."""
+    seen: set[str] = set()
+    keys: list[tuple[int, bool, int, CaseResult]] = []
+    for case in sorted(failed, key=lambda case: _FAILED.index(case.status)):
+        blames = {finding.requirement for finding in case.findings}
+        keys.append((_FAILED.index(case.status), blames <= seen, len(keys), case))
+        seen |= blames
+    return [case for *_, case in sorted(keys, key=lambda key: key[:3])]
+
+
+def _overview(blamed: dict[str, list[str]], texts: dict[str, RequirementResult]) -> str:
+    rows = []
+    for name, cases in blamed.items():
+        requirement = texts.get(name)
+        level = html.escape(requirement.level) if requirement else ""
+        said = f"{prose(requirement.text)}" if requirement else ""
+        links = case_links(cases[:OVERVIEW_CASES])
+        left_out = len(cases) - OVERVIEW_CASES
+        more = f" and {left_out:,} more" if left_out > 0 else ""
+        rows.append(
+            f'<tr><td class="id">{requirement_links([name])}<td class="level">{level}'
+            f'<td class="wide">{said}<small>Failed: {links}{more}</small>'
+        )
+    return (
+        '<table class="rows panel"><thead><tr><th scope="col">Blamed<th scope="col">Level'
+        f'<th scope="col">Statement</thead><tbody>{"".join(rows)}</tbody></table>'
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from attrs import define, frozen
 
@@ -110,9 +110,12 @@ def is_told_by_label(entry: Entry) -> bool:
     return entry.octets <= len(entry.data) and not text.fit(raw, LABEL_COLUMNS)[1]
 
 
-def diagram(name: str, title: str, shown: Sequence[Row]) -> str:
-    """An `<svg>`; `name` is unique on the page, and fit for an attribute `id`."""
-    picture = _Picture(_lifelines(shown), len(shown))
+def diagram(name: str, title: str, shown: Sequence[Row], broken: Collection[str] = ()) -> str:
+    """An `<svg>`; `name` is unique on the page, and fit for an attribute `id`.
+
+    A note that begins with one of the requirements `broken` stands out.
+    """
+    picture = _Picture(_lifelines(shown), len(shown), broken)
     for number, row in enumerate(shown):
         picture.row(_HEAD + (number + 1) * _ROW, row)
     return picture.svg(name, title, shown)
@@ -193,13 +196,15 @@ class _Picture:
     """A diagram while it is drawn: arrows of a kind share one path, which keeps pages small."""
 
     xs: dict[str, int]
+    broken: Collection[str]
     height: int
     width: float
     paths: dict[str, list[str]]
     texts: list[str]
     alive: dict[str, int]
 
-    def __init__(self, xs: dict[str, int], count: int) -> None:
+    def __init__(self, xs: dict[str, int], count: int, broken: Collection[str]) -> None:
+        self.broken = broken
         self.xs = xs
         self.height = _HEAD + (count + 1) * _ROW + 12
         self.width = max([_SERVER_X, *xs.values()]) + _GAP / 2
@@ -218,7 +223,7 @@ class _Picture:
             f'<text class="t" x="{_SERVER_X - 14}" y="{y + 4}">{moment(row.at)}</text>'
         )
         if not connections:
-            self._text(_SERVER_X + 10, y + 4, _label(row), "n")
+            self._text(_SERVER_X + 10, y + 4, _label(row), self._note_kind(row))
             return
         self._arrow(row, y, [self.xs[name] for name in connections])
         self._text(_SERVER_X + 10, y - 5, _label(row), "")
@@ -252,6 +257,10 @@ class _Picture:
             f'<path class="v" d="M{_SERVER_X} {_HEAD - 8}V{height - 20}"/>'
             f"{paths}{''.join(self._heads())}{''.join(self.texts)}</svg>"
         )
+
+    def _note_kind(self, note: Entry) -> str:
+        begins = text.decode(note.data).partition(" ")[0]
+        return "w" if begins in self.broken else "n"
 
     def _words(self, y: int, row: Gap | Remark) -> None:
         if isinstance(row, Gap):

@@ -240,3 +240,29 @@ def test_bytes_of_a_case_that_passed_are_those_that_the_diagram_shortens() -> No
     assert len(re.findall("<li><i>", page)) == 2
     failed = html_report.render(samples.run(samples.case(Status.VIOLATED, transcript=transcript)))
     assert len(re.findall("<li><i>", failed)) == 3
+
+
+def test_many_failures_are_summed_up_and_folded() -> None:
+    first = Finding("JOIN-3", Status.VIOLATED, "this", "that")
+    last = Finding("JOIN-4", Status.VIOLATED, "this", "that")
+    cases = [samples.case(Status.VIOLATED, f"a.{n}", findings=(first,)) for n in range(19)]
+    cases.append(samples.case(Status.VIOLATED, "a.19", findings=(last,)))
+    page = html_report.render(samples.run(*cases))
+    words = _Page(page).text
+    assert "20 cases failed, 2 requirements blamed." in words
+    assert "a.4 and 14 more" in words.replace(" ,", ",")
+    assert "8 failures more" in words
+    cards = re.findall('<article class="card violated" id="c-a.([0-9]+)"', page)
+    assert cards[:2] == ["0", "19"]
+    assert sorted(map(int, cards)) == list(range(20))
+    assert page.index("8 failures more") < page.index(f'id="c-a.{cards[12]}"')
+
+
+def test_the_note_of_a_failure_stands_out() -> None:
+    notes = [b"JOIN-3 is broken here", b"JOIN-33 is fine"]
+    transcript = tuple(samples.entry(0, "", What.NOTE, note) for note in notes)
+    page = html_report.render(samples.run(samples.case(Status.VIOLATED, transcript=transcript)))
+    assert re.findall('<text class="([nw])"[^>]*>(JOIN-3+) is', page) == [
+        ("w", "JOIN-3"),
+        ("n", "JOIN-33"),
+    ]
