@@ -8,9 +8,9 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from chatroom_reference.server.server import Settings
 
 from chatroom_protocol.limits import ServerLimits
+from chatroom_reference.server.server import Settings
 from tests.server.harness import Certificates, Process, Running
 
 

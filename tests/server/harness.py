@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import trustme
+
 from chatroom_reference.server.log import EventLog
 from chatroom_reference.server.server import Server, Settings
 

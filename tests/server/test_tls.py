@@ -7,8 +7,8 @@ import ssl
 from collections.abc import Callable
 
 import pytest
-from chatroom_reference.server.tls import server_context
 
+from chatroom_reference.server.tls import server_context
 from tests.server.harness import Certificates, Client, Running, eventually
 
 Start = Callable[..., Running]

@@ -192,4 +192,7 @@ def _one_write_each(
     for receivers, data in joined:
         for peer in receivers:
             waiting[peer].append(data)
-    return (((peer,), b"".join(parts)) for peer, parts in waiting.items())
+    # Who hears least first: somebody who has just joined waits for an answer, and is not to wait
+    # until hundreds of others have been told of it.
+    in_turn = sorted(waiting.items(), key=lambda item: len(item[1]))
+    return (((peer,), b"".join(parts)) for peer, parts in in_turn)

@@ -111,13 +111,14 @@ class Peer:
         self._end(socket.SHUT_RDWR)
 
     def abort(self) -> None:
-        """Drop the backlog and reset the connection; that ends the reader and the writer."""
+        """Drop the backlog and close at once; that ends the reader and the writer."""
         with self._lock:
             self._backlog.clear()
             self._backlog_octets = 0
             self._shut_wanted = socket.SHUT_RDWR
-            with contextlib.suppress(OSError):  # closed already
-                self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+            if self._writing:  # the kernel is not to go on trying, either
+                with contextlib.suppress(OSError):
+                    self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
             self._shut_down()
 
     def release(self) -> None:

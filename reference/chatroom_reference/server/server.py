@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import errno
 import logging
 import resource
@@ -130,7 +131,8 @@ class Server:
         with self._changed:
             self._peers.add(peer)
         try:
-            threading.Thread(target=self._read, args=(peer,), name="reader", daemon=True).start()
+            # A Thread object would have us wait until the new thread runs, and take 2 kB.
+            _thread.start_new_thread(self._read, (peer,))
         except RuntimeError:
             self._forget(peer)
             raise
