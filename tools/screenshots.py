@@ -15,14 +15,13 @@ import socket
 import subprocess
 import sys
 import time
-import tkinter as tk
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from chatroom_protocol import ClientConnection, ClientState
 from chatroom_reference.client.address import Address
 from chatroom_reference.client.colours import PALETTES
-from chatroom_reference.client.look import use_desktop_resolution
+from chatroom_reference.client.look import open_root
 from chatroom_reference.client.session import Phase, Session
 from chatroom_reference.client.window import ChatWindow
 
@@ -138,8 +137,7 @@ def settle(window: ChatWindow, seconds: float = 0.4) -> None:
 
 def picture(path: Path, theme: str, geometry: str | None) -> None:
     with server() as port:
-        root = tk.Tk(className="ChatRoom")
-        use_desktop_resolution(root)
+        root = open_root()
         session = Session(Address("127.0.0.1", port), "Ada")
         window = ChatWindow(root, session, PALETTES[theme], emoji=True)
         if geometry:

@@ -27,6 +27,7 @@ import pytest
 from chatroom_protocol import ClientConnection, ClientState, Disconnect, ServerMessage
 from chatroom_reference.client.address import Address
 from chatroom_reference.client.colours import LIGHT, Palette
+from chatroom_reference.client.look import open_root
 from chatroom_reference.client.session import Phase, Session
 from chatroom_reference.client.window import ChatWindow
 
@@ -343,7 +344,7 @@ class Gui:
     ) -> None:
         self.display = display
         self.faults: list[BaseException] = []
-        self.root = tk.Tk(screenName=display, className="ChatRoom")
+        self.root = open_root(display)
         self.root.tk.call("tk", "scaling", dots_per_inch / 72)
         self.root.report_callback_exception = lambda _t, fault, _tb: self.faults.append(fault)
         self.session = Session(Address("127.0.0.1", port), name)

@@ -95,13 +95,14 @@ def _run_window(
     try:
         import tkinter as tk
 
+        from chatroom_reference.client.look import open_root
         from chatroom_reference.client.window import run_window
     except ImportError:
         raise _NoWindow(
             "This Python has no tkinter to open a window with; install it, or use --console."
         ) from None
     try:
-        root = tk.Tk(className="ChatRoom")
+        root = open_root()
     except tk.TclError as error:
         raise _NoWindow(f"No window can be opened ({error}); use --console.") from None
     return run_window(root, address, username, tls, PALETTES[theme], emoji=emoji)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import os
+import socket
 import tkinter as tk
+from pathlib import Path
 from tkinter import font as tkfont
 from tkinter import ttk
 from typing import Any
@@ -14,7 +17,25 @@ from chatroom_reference.client.colours import Palette
 _TEXT_POINTS, _SMALL_POINTS = 11, 10
 
 
-def use_desktop_resolution(root: tk.Tk) -> None:
+_GLYPHS = Path(__file__).with_name("glyphs.xresources")
+
+
+def open_root(screen: str | None = None) -> tk.Tk:
+    """Open Tk, on the display named or the usual one, set up for this screen and its emoji.
+
+    Raises:
+        tkinter.TclError: there is no display.
+    """
+    # Xft reads it when the first text is measured. A file of the user's own comes first.
+    personal = Path.home() / f".Xdefaults-{socket.gethostname()}"
+    if not personal.exists():
+        os.environ.setdefault("XENVIRONMENT", str(_GLYPHS))
+    root = tk.Tk(screenName=screen, className="ChatRoom")
+    _use_desktop_resolution(root)
+    return root
+
+
+def _use_desktop_resolution(root: tk.Tk) -> None:
     """Take the resolution that the desktop is set to, where it says one.
 
     Tk knows what the screen says of itself; desktops say what the user chose in the resource

@@ -111,6 +111,11 @@ class Link:
         """Whether the server is behind with reading; only a hint, as it is another thread's."""
         return self._commands.qsize() > _MANY_COMMANDS or len(self._unsent) > _MUCH_UNSENT
 
+    @property
+    def has_reports(self) -> bool:
+        """Whether there is something to take."""
+        return not self._reports.empty()
+
     def reports(self, most: int) -> list[Report]:
         """Take at most so many of the reports there are; never waits."""
         taken: list[Report] = []

@@ -161,6 +161,11 @@ class Session:
         self._flush()
 
     @property
+    def has_more(self) -> bool:
+        """Whether there is more to poll at once."""
+        return self._link is not None and self._link.has_reports
+
+    @property
     def may_be_original(self) -> bool:
         """Whether the server may be one that takes what it reads at once for one frame."""
         return not self._connection.granted

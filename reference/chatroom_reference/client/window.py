@@ -14,7 +14,7 @@ from chatroom_reference.client.colours import Palette
 from chatroom_reference.client.commands import Choose, Quit, parse
 from chatroom_reference.client.compose import Compose
 from chatroom_reference.client.lines import Kind, Line, Presenter
-from chatroom_reference.client.look import Look, use_desktop_resolution
+from chatroom_reference.client.look import Look
 from chatroom_reference.client.message_view import MessageView
 from chatroom_reference.client.name_panel import NamePanel
 from chatroom_reference.client.people_list import PeopleList
@@ -27,9 +27,10 @@ _WIDTH, _HEIGHT = 800, 540
 _MIN_WIDTH, _MIN_HEIGHT = 480, 280
 # Milliseconds between two looks at the network; without them an idle Tk would see no signal.
 _TICK_MS = 20
-# A burst is shown in slices, so that keys and redrawing get their turns in between.
+# A burst is shown in slices, so that keys and redrawing get their turns in between. How many lines
+# make a slice is learnt: a line of many scripts can take a thousand times as long as a plain one.
 _SLICE_SECONDS = 0.012
-_SLICE_LINES = 25
+_MOST_LINES_A_SLICE = 64
 _MANY_PENDING = 2000
 _REPORTS_A_TICK = 2
 # A window that would be gone at once, because nobody listens, is not opened at all.
@@ -59,6 +60,7 @@ class ChatWindow:
         self._pending: deque[Line] = deque()
         self._phase: Phase | None = None
         self._people_shown = -1
+        self._slice = 4
         self._jump = False
         self._stopped = False
         root.withdraw()
@@ -89,7 +91,7 @@ class ChatWindow:
         if self._stopped:
             self.session.leave(now)
         self._take(now)
-        self._show_pending(now + _SLICE_SECONDS)
+        self._show_pending()
         self._show_phase(now)
         if self.session.phase is Phase.ENDED and not self._pending:
             # What Tk still means to do would find its window gone, and complain.
@@ -98,7 +100,8 @@ class ChatWindow:
             return
         if now >= self._show_by and self.root.state() == "withdrawn":
             self._open()
-        self.root.after(1 if self._pending else _TICK_MS, self._tick)
+        busy = self._pending or self.session.has_more
+        self.root.after(1 if busy else _TICK_MS, self._tick)
 
     def _take(self, now: float) -> None:
         if len(self._pending) >= _MANY_PENDING:
@@ -121,12 +124,18 @@ class ChatWindow:
         if self._bell.may_ring(now):
             self.root.bell()
 
-    def _show_pending(self, until: float) -> None:
-        while self._pending:
-            some = [self._pending.popleft() for _ in range(min(_SLICE_LINES, len(self._pending)))]
-            self.messages.append(some)
-            if time.monotonic() >= until:
-                break
+    def _show_pending(self) -> None:
+        left = _SLICE_SECONDS
+        while self._pending and left > 0:
+            lines = [self._pending.popleft() for _ in range(min(self._slice, len(self._pending)))]
+            began = time.monotonic()
+            self.messages.append(lines)
+            took = time.monotonic() - began
+            left -= took
+            if took > _SLICE_SECONDS / 2:
+                self._slice = max(1, self._slice // 4)
+            elif took < _SLICE_SECONDS / 8:
+                self._slice = min(_MOST_LINES_A_SLICE, self._slice * 2)
         if self._jump and not self._pending:
             self._jump = False
             self.messages.to_end()
@@ -274,7 +283,6 @@ def run_window(
     emoji: bool,
 ) -> Session:
     """Chat in a window until the session has ended; give the session."""
-    use_desktop_resolution(root)
     session = Session(address, username, tls=tls)
     window = ChatWindow(root, session, palette, emoji=emoji)
     on_stop(window.stop)
