@@ -11,7 +11,7 @@ from ..results import CaseResult, Entry, Status, What
 from . import sequence, text
 
 #: Of an explanation this much is shown; the JSON report has the rest.
-TEXT_COLUMNS = 2000
+TEXT_COLUMNS = 800
 
 _MARKS = {
     Status.MET: "✓",

@@ -266,8 +266,9 @@ def _overview(blamed: dict[str, list[str]], texts: dict[str, RequirementResult])
             f'<td class="wide">{said}<small>Failed: {links}{more}</small>'
         )
     return (
-        '<table class="rows panel"><thead><tr><th scope="col">Blamed<th scope="col">Level'
-        f'<th scope="col">Statement</thead><tbody>{"".join(rows)}</tbody></table>'
+        '<div class="panel"><table class="rows"><thead>'
+        '<tr><th scope="col">Blamed<th scope="col">Level'
+        f'<th scope="col">Statement</thead><tbody>{"".join(rows)}</tbody></table></div>'
     )
 
 
@@ -338,8 +339,9 @@ def _undecided(result: RunResult) -> str:
         '<section aria-labelledby="undecided"><h2 id="undecided">Undecided</h2>'
         '<p class="dim">These cases proved nothing: a step before the check failed, '
         "or a case that they need did.</p>"
-        '<table class="rows panel"><thead><tr><th scope="col">Status<th scope="col">Case'
-        f'<th scope="col">Why</thead><tbody>{rows}</tbody></table></section>'
+        '<div class="panel"><table class="rows"><thead>'
+        '<tr><th scope="col">Status<th scope="col">Case'
+        f'<th scope="col">Why</thead><tbody>{rows}</tbody></table></div></section>'
     )
 
 
