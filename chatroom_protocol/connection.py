@@ -261,9 +261,10 @@ class ClientConnection:
         return self._handle_extension(frame)
 
     def _handle_response(self, frame: JoinResponse) -> ClientEvent | None:
-        if self.state is not ClientState.JOINING:
-            return None
+        before = self.state
         self._move(Input.JOIN_ACCEPTED if frame.is_connected else Input.JOIN_REFUSED)
+        if self.state is before:
+            return None  # a second response, or one that grants what was not asked
         self.granted = frozenset(self._asked) & frozenset(frame.extensions)
         return frame
 

@@ -139,7 +139,8 @@ def _client_rows() -> dict[State, _Row]:
         Input.CLIENT_DISCONNECT: leaving,
     }
     return {
-        idle: _row(FROM_SERVER, idle, {**over, Input.JOIN: joining}),
+        # A server may refuse before it has read anything: too slow, too many from one address.
+        idle: _row(FROM_SERVER, idle, {**over, Input.JOIN: joining, Input.JOIN_REFUSED: closed}),
         joining: _row(FROM_SERVER, joining, {**over, **answered}),
         joined: _row(FROM_SERVER, joined, {**over, **say}),
         leaving: _row(FROM_SERVER, leaving, over),
