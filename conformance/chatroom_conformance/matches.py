@@ -160,4 +160,7 @@ _KINDS = (
 
 def kind_of(value: Mapping[str, Any]) -> str:
     """Which frame of a server's it is: "response", "message", ... or "unknown"."""
-    return next((kind for member, kind in _KINDS if member in value), "unknown")
+    for member, kind in _KINDS:
+        if member in value:
+            return kind
+    return "unknown"

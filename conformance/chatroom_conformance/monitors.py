@@ -31,37 +31,34 @@ _DATE = re.compile(
 #: What a frame shows of a rule: None when it says nothing about it, "" when it keeps it, else what
 #: is wrong.
 Look = Callable[[Client, Frame], "str | None"]
+LookAtValue = Callable[[Client, Mapping[str, Any]], "str | None"]
 
 
 @frozen
 class Rule:
-    """A rule about every frame."""
+    """A rule about every frame, or about those of some kinds."""
 
     requirement: str
     name: str
     permitted: str
     look: Look
+    kinds: tuple[str, ...] = ()  #: of frames that it is about; empty is all, objects or not
 
 
 def _fault(*words: str) -> Look:
     def look(_: Client, frame: Frame) -> str:
+        if not frame.faults:
+            return ""
         return next((fault for fault in frame.faults if any(w in fault for w in words)), "")
 
     return look
 
 
-def _value(look: Callable[[Client, Mapping[str, Any]], str | None]) -> Look:
+def _value(look: LookAtValue) -> Look:
     def of_frame(client: Client, frame: Frame) -> str | None:
         return None if frame.value is None else look(client, frame.value)
 
     return of_frame
-
-
-def _of_kind(kind: str, look: Callable[[Client, Mapping[str, Any]], str | None]) -> Look:
-    def of_kind(client: Client, value: Mapping[str, Any]) -> str | None:
-        return look(client, value) if kind_of(value) == kind else None
-
-    return _value(of_kind)
 
 
 def _line_feed(client: Client, frame: Frame) -> str | None:
@@ -193,20 +190,28 @@ RULES = (
     Rule("KIND-10", "one-kind", "members of one kind of frame", _value(_one_kind)),
     Rule("MSG-7", "message-members",
          "message, sender and date strings, dm a string or null, length an integer",
-         _of_kind("message", _members)),
-    Rule("MSG-11", "length", "length is the number of code points", _of_kind("message", _length)),
+         _value(_members), ("message",)),
+    Rule("MSG-11", "length", "length is the number of code points", _value(_length), ("message",)),
     Rule("MSG-12", "date", "YYYY-MM-DD HH:MM:SS, a fraction or none, then Z or an offset",
-         _of_kind("message", _date)),
+         _value(_date), ("message",)),
     Rule("NOTICE-1", "notice", "the client's own username as dm of a notice",
-         _of_kind("message", _notice)),
-    Rule("ERR-1", "error-code", "-1, 1 to 5, or 1000 to 1999", _of_kind("response", _error_code)),
+         _value(_notice), ("message",)),
+    Rule("ERR-1", "error-code", "-1, 1 to 5, or 1000 to 1999", _value(_error_code), ("response",)),
     Rule("LIMIT-5", "size", "at most 32,768 octets", _size),
     Rule("EXT-3", "extension-asked-for", "frames of granted extensions only", _value(_asked_for)),
     Rule("EXT-7", "extension-list", "an array of strings, each once",
-         _of_kind("response", _extension_list)),
-    Rule("PING-8", "pong-token", "a string of at most 64 code points", _of_kind("pong", _token)),
-    Rule("PING-8", "ping-token", "a string of at most 64 code points", _of_kind("ping", _token)),
+         _value(_extension_list), ("response",)),
+    Rule("PING-8", "pong-token", "a string of at most 64 code points", _value(_token), ("pong",)),
+    Rule("PING-8", "ping-token", "a string of at most 64 code points", _value(_token), ("ping",)),
 )  # fmt: skip
+
+
+_KINDS = ("response", "disconnect", "message", "roster", "ping", "pong", "unknown")
+#: The rules that a frame of each kind is held against; "" is for what is no object.
+_RULES_OF = {
+    kind: tuple(rule for rule in RULES if not rule.kinds or kind in rule.kinds)
+    for kind in ("", *_KINDS)
+}
 
 
 @define
@@ -223,21 +228,20 @@ class Monitors:
     """All rules, and what they saw so far."""
 
     _tallies: dict[str, _Tally] = field(factory=lambda: {rule.name: _Tally() for rule in RULES})
-    _lock: threading.Lock = field(factory=threading.Lock)
+    _lock: threading.RLock = field(factory=threading.RLock)
 
     def item(self, room: Room, client: Client, item: Frame | Junk) -> None:
         """Look at one frame, or at octets that are none."""
         if isinstance(item, Junk):
             self._wrong("nothing-between", room, f"{short(item.raw)} outside frames")
             return
-        for rule in RULES:
-            seen = rule.look(client, item)
-            if seen is None:
-                continue
-            with self._lock:
-                self._tallies[rule.name].checked += 1
-            if seen:
-                self._wrong(rule.name, room, self._quotable(room, item, seen))
+        with self._lock:
+            for rule in _RULES_OF[kind_of(item.value) if item.value is not None else ""]:
+                seen = rule.look(client, item)
+                if seen is not None:
+                    self._tallies[rule.name].checked += 1
+                if seen:
+                    self._wrong(rule.name, room, self._quotable(room, item, seen))
 
     def end(self, room: Room, client: Client) -> None:
         """Look at a connection that the server ended: was there an LF behind its last frame?"""

@@ -59,6 +59,7 @@ class Reader:
         self._depth = 0
         self._deepest = 0
         self._gap = bytearray()
+        self._parser = Parser()
 
     def feed(self, data: bytes) -> list[Frame | Junk]:
         """Take octets of any number; give what is complete, in the order of the stream."""
@@ -132,7 +133,7 @@ class Reader:
         raw, gap, depth = self._cut(end), bytes(self._gap), self._deepest
         self._gap.clear()
         self._scanned = self._deepest = 0
-        value, faults = parse(raw, depth)
+        value, faults = self._parser.parse(raw, depth)
         return Frame(raw, value, faults, gap, depth)
 
     def _give_up(self) -> Junk:
@@ -142,53 +143,52 @@ class Reader:
         return Junk(raw)
 
 
-def parse(raw: bytes, depth: int = 1) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
-    """Parse one object and name everything in which it isn't I-JSON (RFC 7493)."""
-    faults: list[str] = []
-    try:
-        text = raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        faults.append(f"octet {error.start} of the frame is not UTF-8")
-        text = raw.decode("utf-8", "replace")
-    if depth > MAX_PARSED_DEPTH:
-        return None, (*faults, f"arrays and objects {depth} deep")
-    value = _loads(text, faults)
-    if value is not None and _SURROGATE_ESCAPE.search(raw) and _has_surrogate(value):
-        faults.append("a string has a surrogate without its pair")
-    return value, tuple(faults)
+class Parser:
+    """Parses objects, one after the other, and names all that is wrong with each."""
 
+    def __init__(self) -> None:
+        self._faults: list[str] = []
+        self._decoder = json.JSONDecoder(
+            object_pairs_hook=self._pairs,
+            parse_constant=self._constant,
+            parse_int=self._number,
+            parse_float=self._number,
+        )
 
-def _loads(text: str, faults: list[str]) -> dict[str, Any] | None:
-    def pairs(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    def parse(self, raw: bytes, depth: int = 1) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
+        """One object, and everything in which it isn't I-JSON (RFC 7493)."""
+        faults = self._faults = []
+        try:
+            text = raw.decode("utf-8")
+        except UnicodeDecodeError as error:
+            faults.append(f"octet {error.start} of the frame is not UTF-8")
+            text = raw.decode("utf-8", "replace")
+        if depth > MAX_PARSED_DEPTH:
+            return None, (*faults, f"arrays and objects {depth} deep")
+        try:
+            value = self._decoder.decode(text)
+        except ValueError as error:
+            return None, (*faults, f"not JSON: {error}")
+        if _SURROGATE_ESCAPE.search(raw) and _has_surrogate(value):
+            faults.append("a string has a surrogate without its pair")
+        return value if isinstance(value, dict) else None, tuple(faults)
+
+    def _pairs(self, members: list[tuple[str, Any]]) -> dict[str, Any]:
         result = dict(members)
         if len(result) < len(members):
-            faults.append("an object has two members of the same name")
+            self._faults.append("an object has two members of the same name")
         return result
 
-    def constant(name: str) -> float:
-        faults.append(f"{name} is not JSON")
+    def _constant(self, name: str) -> float:
+        self._faults.append(f"{name} is not JSON")
         return math.nan
 
-    def number(digits: str) -> float | int:
+    def _number(self, digits: str) -> float | int:
         result = float(digits)
         if math.isinf(result):
-            faults.append("a number is beyond what a double can hold")
+            self._faults.append("a number is beyond what a double can hold")
             return result
-        is_whole = digits.lstrip("-").isdigit()
-        return int(digits) if is_whole else result
-
-    try:
-        value = json.loads(
-            text,
-            object_pairs_hook=pairs,
-            parse_constant=constant,
-            parse_int=number,
-            parse_float=number,
-        )
-    except ValueError as error:
-        faults.append(f"not JSON: {error}")
-        return None
-    return value if isinstance(value, dict) else None
+        return int(digits) if digits.lstrip("-").isdigit() else result
 
 
 def _has_surrogate(value: object) -> bool:

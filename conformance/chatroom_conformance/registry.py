@@ -43,6 +43,7 @@ class Case:
     risk: Risk = Risk.NONE
     timed: bool = False
     disruptive: bool = False
+    alone: bool = False  #: never beside another case of the kind
     residents: bool = False  #: uses people who stay in the room from one such case to the next
     about: str = ""  #: what it is there for, where the id doesn't say
 

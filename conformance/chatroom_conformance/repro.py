@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from .requirements import requirements
 from .results import CaseResult, Entry, What
+from .vocabulary import LEAVING
 from .wire import READS_AGAIN, STOPS_READING, Address
 
 _TEMPLATE = '''#!/usr/bin/env python3
@@ -32,9 +33,14 @@ STEPS = [
 {steps}
 ]
 
-# What to look for at the end: kind, connection, members of a frame, a sentence.
+# What to look for then: kind, connection, members of a frame, a sentence.
 CHECKS = [
 {checks}
+]
+
+# How everybody leaves.
+LEAVING = [
+{leaving}
 ]
 
 links, frames, buffers, ended, paused = {{}}, {{}}, {{}}, set(), set()
@@ -175,19 +181,27 @@ for kind, label, members, sentence in CHECKS:
         print(f"SHOWN AGAIN: {{sentence}}")
     else:
         print(f"not shown this time: {{sentence}}")
+print()
+for step in LEAVING:
+    do(*step)
 sys.exit(again)
 '''
 
 
 def script(result: CaseResult, address: Address) -> str:
     """The text of the script for one case that has run with its whole transcript."""
-    steps = "\n".join(f"    {step!r}," for step in _steps(result.transcript))
+    marks = [entry.data for entry in result.transcript]
+    end = marks.index(LEAVING) if LEAVING in marks else len(marks)
+    names, counts = _Names(), dict[str, int]()
+    steps = list(_steps(result.transcript[:end], names, counts))
+    leaving = list(_steps(result.transcript[end:], names, counts))
     checks = "\n".join(f"    {check!r}," for check in _checks(result))
     return _TEMPLATE.format(
         title=_title(result).replace("\\", "\\\\").replace('"""', '\\"\\"\\"'),
         target=str(address),
         tls=address.tls is not None,
-        steps=steps,
+        steps="\n".join(f"    {step!r}," for step in steps),
+        leaving="\n".join(f"    {step!r}," for step in leaving),
         checks=checks,
     )
 
@@ -217,11 +231,11 @@ def _checks(result: CaseResult) -> Iterator[tuple[object, ...]]:
             yield (check.kind, check.connection, dict(check.members), sentence)
 
 
-def _steps(entries: Iterable[Entry]) -> Iterator[tuple[object, ...]]:
+def _steps(
+    entries: Iterable[Entry], names: _Names, counts: dict[str, int]
+) -> Iterator[tuple[object, ...]]:
     """One step an action; of frames in a row the last of each connection is awaited."""
-    counts: dict[str, int] = {}
     awaited: dict[str, tuple[object, ...]] = {}
-    names = _Names()
     for entry in entries:
         label = names.of(entry)
         if entry.what is What.RECEIVED:

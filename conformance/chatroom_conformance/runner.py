@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import socket
 import ssl
@@ -31,6 +32,9 @@ from .vocabulary import (
     Session,
 )
 from .wire import Address, Connection, Network, ServerGoneError, StoppedError
+
+#: What a case may be for those that need it to go on.
+_FIT = (Status.MET, Status.DEVIATES, Status.NOT_APPLICABLE)
 
 
 class Progress(Protocol):
@@ -236,23 +240,23 @@ class _Run:
         return ""
 
     def _measure(self, seconds: float) -> None:
-        """Be more patient with a slow server, and less so with a fast one."""
+        """Be more patient with a slow server, up to a bound."""
         patience = self.session.patience
-        scale = self.options.timeout_scale
-        patience.answer = min(2 * patience.answer, max(1.0 * scale, 10 * seconds))
+        patience.answer = min(2 * patience.answer, max(patience.answer, 10 * seconds))
 
     def _run_all(self) -> None:
         ordered = self._ordered()
         self.options.progress.started([case.id for case in ordered])
-        side_by_side = [case for case in ordered if case.risk < Risk.DEADLY]
         if self.options.jobs > 1:
-            self._run_threads(side_by_side)
-            ordered = [case for case in ordered if case.risk >= Risk.DEADLY]
+            # What may kill comes when the rest is done, and floods have the room for themselves.
+            self._run_threads([case for case in ordered if case.risk < Risk.DEADLY])
+            self._run_threads([case for case in ordered if case.risk is Risk.DEADLY])
+            ordered = [case for case in ordered if case.risk > Risk.DEADLY]
         for case in ordered:
             self._record(self._run_one(case))
             if self.interrupted:
                 break
-        self._dismiss()
+        self._dismiss(*self.session.residents)
 
     def _run_threads(self, cases: list[Case]) -> None:
         """Run cases side by side, each when all that it needs has run."""
@@ -281,10 +285,14 @@ class _Run:
             self.interrupted = True
             return self._left_out(case, Status.UNTESTED, "interrupted")
         for needed in case.needs:
-            if self.results[needed].status not in (Status.MET, Status.NOT_APPLICABLE):
+            if self.results[needed].status not in _FIT:
                 return self._left_out(case, Status.BLOCKED, f"needs {needed}")
-        if not case.residents:
-            self._dismiss()
+        if not case.residents and threading.get_ident() in self.session.residents:
+            self._dismiss(threading.get_ident())
+        with self.session.alone if case.alone else contextlib.nullcontext():
+            return self._run_alone(case)
+
+    def _run_alone(self, case: Case) -> CaseResult:
         room = Room(self.session, case.requirements[0], case.id)
         status, reason = self._perform(case, room)
         broken_off = any(client.ended for client in room.clients)
@@ -296,14 +304,13 @@ class _Run:
         self.before = result
         return result
 
-    def _dismiss(self) -> None:
-        """Let people go who stayed in the room from one case to the next."""
-        if self.session.residents:
-            residents, self.session.residents = self.session.residents, []
+    def _dismiss(self, *threads: int) -> None:
+        """Let people go who stayed in the room from one case of a thread to the next."""
+        for thread in threads:
             room = Room(self.session, "")
-            for resident in residents:
+            room.clients = self.session.residents.pop(thread, [])
+            for resident in room.clients:
                 resident.move_to(room)
-            room.clients += residents
             room.close()
 
     def _close(self, room: Room, case: Case) -> None:

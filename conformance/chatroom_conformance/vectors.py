@@ -30,6 +30,8 @@ NEEDS = (
 #: Requirements that are about the code of a refusal: they are blamed for a wrong one.
 _CODES = ("JOIN-6", "JOIN-7", "REFUSE-1", "REFUSE-2")
 _TAKEN, _NOT_ACCEPTABLE = 1, 3
+#: What part of an answer's time passes before somebody who has to be let go is asked to talk.
+_SOON = 0.125
 _CLOSING = frozenset({"refuse", "violation", "leave", "end", "close"})
 
 
@@ -87,8 +89,15 @@ def vector_cases() -> Iterator[Case]:
             needs=(*NEEDS, "refusals.answered") if vector.state == "waiting" else NEEDS,
             risk=Risk.DEADLY,
             residents=True,
+            alone=_has_names_of_its_own(vector),
             about=vector.reason,
         )
+
+
+def _has_names_of_its_own(vector: Vector) -> bool:
+    """Whether somebody joins under a name that isn't unique to the run."""
+    joins = [step for course in vector.allowed for step in course if step["do"] == "join"]
+    return any("'name': 'self'" not in str(step["username"]) for step in joins)
 
 
 def _refuses(vector: Vector) -> bool:
@@ -210,6 +219,10 @@ class _Player:
         """Send the octets, look at what comes, and compare it with each permitted course."""
         if self.mine.joined:
             self.other.must_get(joined(self.mine.username))
+        elif _has_names_of_its_own(self.vector):
+            # The last one under the same name may be just leaving.
+            _, resident = self.room.residents()
+            self.other.reach(resident.sentinel_to(self.other))
         self.mine.forget()
         self.other.forget()
         self._send()
@@ -236,23 +249,38 @@ class _Player:
     def _wait(self) -> None:
         """Wait until what came is sure to be all there is.
 
-        Where the connection may stay, a message behind the octets tells: it comes behind all that
-        they cause, or the connection ends.
+        A message behind the octets tells: it is relayed behind all that they cause, or the
+        connection ends. Where the connection has to end, the message is sent only when that takes
+        its time.
         """
         mine, other = self.mine, self.other
-        if any(not seen.ended for seen, _, _ in self.courses):
-            fence = mine.sentinel_to(other)
-            fence.cause()
-            self.room.wait(lambda: fence.arrived() or self._over())
-            if fence.arrived():
-                mine.spoilt = False
-                mine.joined = True
-                mine.reach(other.sentinel_to(mine))
+        has_to_end = all(seen.ended for seen, _, _ in self.courses)
+        soon = self.room.session.patience.answer * _SOON
+        if not (has_to_end and self.room.wait(self._over, None if self.vector.end else soon)):
+            if not self.vector.end:
+                self._say_more()
+            if mine.joined and not mine.spoilt:
                 return
-        elif not self.room.wait(self._over):
-            self.room.settle()
         _, resident = self.room.residents()
         other.reach(resident.sentinel_to(other))
+
+    def _say_more(self) -> None:
+        """Say something behind the octets: who is served after them is somebody who stayed."""
+        mine, other = self.mine, self.other
+        fence = mine.sentinel_to(other)
+        fence.cause()
+        self.room.wait(lambda: fence.arrived() or self._over())
+        if fence.arrived():
+            mine.spoilt = False
+            mine.joined = True
+            mine.username = mine.username or self._announced()
+            if self._may_hear() and mine.username:
+                mine.reach(other.sentinel_to(mine))
+
+    def _may_hear(self) -> bool:
+        """Whether the one who sends the octets may get something for them."""
+        hears = any(seen.to_self or seen.pongs for seen, _, _ in self.courses)
+        return hears or bool(self.vector.granted) or self.vector.state == "waiting"
 
     def _over(self) -> bool:
         if self.mine.ended is not None or self.mine.has(disconnect()):

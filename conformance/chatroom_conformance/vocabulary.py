@@ -26,7 +26,7 @@ from . import matches
 from .matches import Match, short
 from .reader import Frame, Junk
 from .results import Check, Finding, Status, What
-from .wire import Address, Connection, Network, ServerGoneError, StoppedError, Transcript
+from .wire import Address, Connection, Network, ServerGoneError, Transcript
 
 
 class FailureError(Exception):
@@ -76,12 +76,16 @@ class Session:
     patience: Patience = field(factory=Patience)
     token: str = field(factory=lambda: secrets.token_hex(3))
     strangers: int = 0
+    names: set[str] = field(factory=set)  #: all that were ever used
     #: Keep transcripts whole, to make a script of one.
     whole_transcripts: bool = False
     #: Set by another thread to end the run.
     stop: threading.Event = field(factory=threading.Event)
     #: People who stay in the room from case to case, while those are of the kind that uses them.
-    residents: list[Client] = field(factory=list)
+    #: A list for each thread.
+    residents: dict[int, list[Client]] = field(factory=dict)
+    #: Held by a case that can't bear another one of its kind beside it.
+    alone: threading.Lock = field(factory=threading.Lock)
     #: False once the server left a disconnect frame unanswered: nobody waits long for that again.
     answers_leaves: bool = True
     _numbers: itertools.count[int] = field(factory=lambda: itertools.count(1))
@@ -91,6 +95,11 @@ class Session:
         """The next number of the run, for unique names and texts."""
         with self._lock:
             return next(self._numbers)
+
+    def knows(self, value: Mapping[str, Any]) -> bool:
+        """Whether a message frame is about some case of this run."""
+        sender, text = str(value.get("sender")), str(value.get("message"))
+        return sender in self.names or self.token in sender or self.token in text
 
     def count_stranger(self) -> None:
         """Count a frame that isn't about us."""
@@ -150,6 +159,7 @@ class Room:
     def own(self, username: str) -> str:
         """Remember that frames about this name are ours and no strangers'."""
         self._names.add(username)
+        self.session.names.add(username)
         return username
 
     def text(self, begin: str = "text") -> str:
@@ -208,11 +218,13 @@ class Room:
 
         Only for cases that run one at a time and that do these two no harm.
         """
-        if not self.session.residents:
-            self.session.residents = [self.join("other"), self.join("resident")]
-            for newcomer in self.session.residents:
+        known = self.session.residents.get(threading.get_ident())
+        if not known:
+            known = [self.join("other"), self.join("resident")]
+            self.session.residents[threading.get_ident()] = known
+            for newcomer in known:
                 self.clients.remove(newcomer)
-        one, other = self.session.residents
+        one, other = known
         for resident in (one, other):
             if resident.room is not self:
                 resident.move_to(self)
@@ -284,23 +296,22 @@ class Room:
         """Leave: everybody says so, and all connections are closed."""
         self.transcript.add("", What.NOTE, LEAVING)
         # Twice: a server that takes what it reads at once for one frame may lose the first.
-        try:
-            if not (self._leave_together() or self._leave_together()):
-                self.session.answers_leaves = False
-        except StoppedError:
-            pass
+        if not (self._leave_together() or self._leave_together()):
+            self.session.answers_leaves = False
         for client in self.clients:
             client.close()
-        if any(resident.ended for resident in self.session.residents):
-            for resident in self.session.residents:
+        residents = self.session.residents.get(threading.get_ident(), [])
+        if any(resident.ended for resident in residents):
+            for resident in self.session.residents.pop(threading.get_ident()):
                 resident.close()
-            self.session.residents = []
         self.network.close()
 
     def _leave_together(self) -> bool:
         leaving = [client for client in self.clients if client.begin_leave()]
         patience = self.session.patience.leave / 2 if self.session.answers_leaves else 0.03
-        return self.network.wait(lambda: all(client.ended for client in leaving), patience)
+        return self.network.wait(
+            lambda: all(client.ended for client in leaving), patience, to_the_end=True
+        )
 
     def _on_item(self, connection: Connection, item: Frame | Junk) -> None:
         assert isinstance(connection, Client)
@@ -317,7 +328,7 @@ class Room:
         if self.session.watcher:
             self.session.watcher.item(self, connection, item)
         if not ours:
-            if isinstance(item, Frame) and self.session.token.encode() not in item.raw:
+            if isinstance(item, Frame) and item.value and not self.session.knows(item.value):
                 self.session.count_stranger()
         elif isinstance(item, Frame):
             connection.unread.append(item)

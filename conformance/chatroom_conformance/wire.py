@@ -367,18 +367,18 @@ class Network:
         with contextlib.suppress(KeyError, ValueError):
             self._selector.unregister(sock)
 
-    def wait(self, done: Callable[[], bool], within: float) -> bool:
+    def wait(self, done: Callable[[], bool], within: float, *, to_the_end: bool = False) -> bool:
         """Read all connections until `done()`; False when that took longer than `within` s.
 
         Raises:
-            StoppedError: the run is being interrupted.
+            StoppedError: the run is being interrupted, unless this has to go on `to_the_end`.
         """
         deadline = time.monotonic() + within
         while not done():
             left = deadline - time.monotonic()
             if left <= 0:
                 return False
-            if self._stopping():
+            if self._stopping() and not to_the_end:
                 raise StoppedError
             self._turn(min(left, _SLICE))
         return True

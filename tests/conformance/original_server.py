@@ -81,4 +81,6 @@ class Original:
 
 
 if __name__ == "__main__":
-    Original(int(sys.argv[1])).serve()
+    server = Original(int(sys.argv[1]))
+    print("listening", flush=True)
+    server.serve()
