@@ -266,3 +266,11 @@ def test_the_note_of_a_failure_stands_out() -> None:
         ("w", "JOIN-3"),
         ("n", "JOIN-33"),
     ]
+
+
+def test_what_was_not_decided_leads_to_its_case() -> None:
+    cases = [samples.case(Status.BLOCKED, "a.b"), samples.case(Status.INCONCLUSIVE, "c.d")]
+    page = html_report.render(samples.run(*cases))
+    table = page[page.index('id="undecided"') : page.index('id="requirements"')]
+    assert re.findall('href="#c-([a-z.]+)"', table) == ["c.d", "a.b"]
+    assert "for a reason" in table
