@@ -422,7 +422,7 @@ def test_a_terminal_reconnects(
     scripted.welcome()
     ada.until("ada> ")
     scripted.drop()
-    ada.until("was lost. Trying again in")
+    ada.until("was lost. Not connected. Trying again in")
     ada.write("too early\n")
     ada.until("no connection at the moment")
     ada.forget()

@@ -140,7 +140,8 @@ def test_waits_grow_and_a_lasting_connection_resets_them(
             driven.session.say("lost", None)
         driven.pass_time(waits[-1] - 0.01)
         assert driven.phase() is Phase.WAITING
-        assert driven.status.endswith("was lost. Trying again in 1 second.")
+        assert driven.status == "Not connected. Trying again in 1 second."
+        assert driven.session.reason.endswith("was lost.")
         driven.pass_time(0.02)
         scripted.welcome()
         driven.until(Phase.CHATTING)
@@ -155,7 +156,7 @@ def test_a_server_that_stays_away_is_tried_again(drive: Drive, scripted: Scripte
     driven.until(Phase.WAITING)
     driven.session.reconnect(driven.now)
     driven.until(Phase.WAITING)
-    assert "Nobody is listening" in driven.status
+    assert "Nobody is listening" in driven.session.reason
 
 
 def test_a_full_server_is_tried_again_only_after_a_join(
@@ -169,7 +170,7 @@ def test_a_full_server_is_tried_again_only_after_a_join(
     scripted.accept()
     scripted.send(full)
     driven.until(Phase.WAITING)
-    assert "is full" in driven.status
+    assert "is full" in driven.session.reason
     scripted.drop()
     newcomer = drive()
     scripted.accept()
@@ -226,7 +227,7 @@ def test_a_silent_server_is_asked_and_given_up(drive: Drive, scripted: ScriptedS
     assert driven.phase() is Phase.CHATTING
     driven.pass_time(0.2)
     assert driven.phase() is Phase.WAITING
-    assert "has not been heard of" in driven.status
+    assert "has not been heard of" in driven.session.reason
 
 
 def test_without_ping_silence_is_no_fault(drive: Drive, scripted: ScriptedServer) -> None:
@@ -276,7 +277,7 @@ def test_a_server_that_breaks_the_rules(drive: Drive, scripted: ScriptedServer) 
     scripted.send_bytes(b'{"message": \xff}\n')
     driven.until(Phase.WAITING)
     assert driven.heard == ["good"]
-    assert "does not speak this protocol: " in driven.status
+    assert "does not speak this protocol: " in driven.session.reason
     assert scripted.receive() == {"disconnect": True, "sender": "ada"}
 
 

@@ -13,6 +13,7 @@ from chatroom_reference.client.lines import Presenter
 from chatroom_reference.client.look import Look
 from chatroom_reference.client.message_entry import MessageEntry
 from chatroom_reference.client.session import CannotSend
+from chatroom_reference.client.wrapping import WrappingLabel
 
 EVERYONE = "Everyone"
 
@@ -44,7 +45,7 @@ class Compose(ttk.Frame):
         self._history = History()
         self._completion = Completion()
         self._choices: list[str | None] = [None]
-        self._reason = ttk.Label(self, style="bad.TLabel", justify="left")
+        self.reason = WrappingLabel(self, "bad.TLabel")
         self._to = ttk.Label(self, text="To", underline=0)
         self.box = ttk.Combobox(
             self, state="readonly", width=14, font=look.small, postcommand=self._offer
@@ -54,7 +55,7 @@ class Compose(ttk.Frame):
             self, text="Send", style="Accent.TButton", underline=0, command=self.submit
         )
         gap = look.px(6)
-        self._reason.grid(row=0, column=0, columnspan=4, sticky="w", pady=(0, gap))
+        self.reason.grid(row=0, column=0, columnspan=4, sticky="ew", pady=(0, gap))
         self._to.grid(row=1, column=0, padx=(0, gap))
         self.box.grid(row=1, column=1, padx=(0, gap), sticky="ns")
         self.entry.grid(row=1, column=2, sticky="nsew")
@@ -76,11 +77,11 @@ class Compose(ttk.Frame):
 
     def explain(self, reason: str) -> None:
         """Say why something was not sent; an empty reason goes away."""
-        self._reason.configure(text=reason, wraplength=max(200, self.winfo_width()))
+        self.reason.configure(text=reason)
         if reason:
-            self._reason.grid()
+            self.reason.grid()
         else:
-            self._reason.grid_remove()
+            self.reason.grid_remove()
 
     def submit(self) -> None:
         """Hand over what was written, unless it is nothing; keep it if it cannot be sent."""

@@ -140,7 +140,8 @@ class Console:
                 who = ", ".join(map(self._presenter.name, self.session.people.others))
                 self._show(self._presenter.local(f"Here already: {who}.", datetime.now()))
         elif phase is Phase.WAITING:
-            self._show(self._presenter.local(self.session.status(now).text, datetime.now()))
+            words = f"{self.session.reason} {self.session.status(now).text}"
+            self._show(self._presenter.local(words, datetime.now()))
 
     def _explain(self, why: str) -> None:
         if self._terminal.interactive:

@@ -78,7 +78,10 @@ class MessageView(ttk.Frame):
         for line in lines:
             pieces += self._pieces(line)
         self.text.configure(state="normal")
+        self.text.tag_remove("private", "end-1c", "end")
         self.text.insert("end", *pieces)  # type: ignore[arg-type]
+        if "private" in self._end_tags:
+            self.text.tag_add("private", "end-1c", "end")
         self._trim()
         self.text.configure(state="disabled")
         if self._following:

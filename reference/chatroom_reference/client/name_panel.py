@@ -7,6 +7,7 @@ from collections.abc import Callable
 from tkinter import ttk
 
 from chatroom_reference.client.look import Look
+from chatroom_reference.client.wrapping import WrappingLabel
 
 
 class NamePanel(ttk.Frame):
@@ -21,14 +22,14 @@ class NamePanel(ttk.Frame):
     def __init__(self, parent: tk.Misc, look: Look, join: Callable[[str], None]) -> None:
         super().__init__(parent)
         self._join = join
-        self._reason = ttk.Label(self, style="bad.TLabel", justify="left")
+        self.reason = WrappingLabel(self, "bad.TLabel")
         label = ttk.Label(self, text="Another name", underline=8)
         self.entry = ttk.Entry(self, font=look.text, width=1)
         self.button = ttk.Button(
             self, text="Join", style="Accent.TButton", underline=0, command=self._submit
         )
         gap = look.px(6)
-        self._reason.grid(row=0, column=0, columnspan=3, sticky="w", pady=(0, gap))
+        self.reason.grid(row=0, column=0, columnspan=3, sticky="ew", pady=(0, gap))
         label.grid(row=1, column=0, padx=(0, gap))
         self.entry.grid(row=1, column=1, sticky="nsew")
         self.button.grid(row=1, column=2, padx=(gap, 0), sticky="ns")
@@ -38,7 +39,7 @@ class NamePanel(ttk.Frame):
 
     def ask(self, reason: str, name: str) -> None:
         """Ask, with the refused name to start from."""
-        self._reason.configure(text=reason, wraplength=max(300, self.master.winfo_width() - 40))
+        self.reason.configure(text=reason)
         self.entry.delete(0, "end")
         self.entry.insert(0, name)
         self.entry.selection_range(0, "end")

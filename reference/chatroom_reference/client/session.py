@@ -216,7 +216,7 @@ class Session:
         if self.phase is Phase.WAITING:
             seconds = max(1, round(self.retry_at - now + 0.5))
             unit = "second" if seconds == 1 else "seconds"
-            return Status(f"{self.reason} Trying again in {seconds} {unit}.", Tone.BAD)
+            return Status(f"Not connected. Trying again in {seconds} {unit}.", Tone.BAD)
         words = {
             Phase.CONNECTING: Status(f"Connecting to {where} …", Tone.BUSY),
             Phase.JOINING: Status(f"Joining as {name} …", Tone.BUSY),

@@ -8,6 +8,7 @@ from tkinter import ttk
 
 from chatroom_reference.client.look import Look
 from chatroom_reference.client.session import Status
+from chatroom_reference.client.wrapping import WrappingLabel
 
 
 class StatusBar(ttk.Frame):
@@ -22,7 +23,7 @@ class StatusBar(ttk.Frame):
     ) -> None:
         super().__init__(parent)
         self._shown: Status | None = None
-        self._words = ttk.Label(self, anchor="w", width=1)
+        self._words = WrappingLabel(self)
         self._dot = ttk.Label(self, text="●")
         self.reconnect = ttk.Button(self, text="Reconnect now", underline=0, command=reconnect)
         self.disconnect = ttk.Button(self, text="Disconnect", underline=0, command=leave)
@@ -37,7 +38,7 @@ class StatusBar(ttk.Frame):
     @property
     def words(self) -> str:
         """What is said at the moment."""
-        return str(self._words.cget("text"))
+        return self._words.words
 
     def show(self, status: Status, *, can_reconnect: bool) -> None:
         """Show a status; the colour of the dot only repeats what the words say."""
