@@ -300,7 +300,15 @@ def faults(
         max_frame_octets: the receiver's limit, for frames that are larger; None for none of them.
         max_depth: the receiver's limit, for frames that are deeper; None for none of them.
     """
-    given = st.sampled_from([fault for fault in FAULTS if liberties or not fault.liberty])
+    given = st.sampled_from(
+        [
+            fault
+            for fault in FAULTS
+            if (liberties or not fault.liberty)
+            and (max_frame_octets is None or len(fault.data) <= max_frame_octets)
+            and (max_depth is None or sum(map(fault.data.count, (b"{", b"["))) <= max_depth)
+        ]
+    )
     if max_frame_octets is not None:
         most = max_frame_octets
         given |= st.integers(1, 20).map(

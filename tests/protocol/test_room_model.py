@@ -36,7 +36,8 @@ class User:
     over: bool = False
     gone: bool = False
     join_by: float = 0
-    speak_by: float = 0
+    # When, and the how-manieth to be heard of: who was heard of first is let go first.
+    speak_by: tuple[float, int] = (0, 0)
     gone_by: float = 0
 
 
@@ -49,9 +50,14 @@ class Model:
     def __init__(self) -> None:
         self.users: dict[str, User] = {}
         self.order: list[User] = []
+        self.count = 0
 
     def connect(self, key: str, now: float) -> None:
         self.users[key] = User(join_by=now + 10)
+
+    def heard_of(self, user: User, now: float) -> None:
+        self.count += 1
+        user.speak_by = (now + 40, self.count)
 
     def everyone(self, but: User, message: str, sender: str) -> None:
         for user in self.order:
@@ -96,7 +102,8 @@ class Model:
             user.over, user.gone_by = True, now + 2
             return
         asked = (members or {}).get("extensions", [])
-        user.username, user.speak_by = name, now + 40
+        user.username = name
+        self.heard_of(user, now)
         user.roster, user.ping = "roster" in asked, "ping" in asked
         self.order.append(user)
         if user.roster:
@@ -137,7 +144,7 @@ class Model:
                 user.heard.append(("response", 5))
                 user.over, user.gone_by = True, now + 2
         for user in sorted(self.order, key=lambda user: user.speak_by):
-            if user.speak_by <= now:
+            if user.speak_by[0] <= now:
                 user.heard += [NOTICE, "disconnect"]
                 self.leave(user, now)
         for user in self.users.values():
@@ -269,7 +276,7 @@ class RoomMachine(RuleBasedStateMachine):
             return
         piece, sender.octets = sender.octets[:size], sender.octets[size:]
         sender.read += len(piece)
-        self.model.users[key].speak_by = self.world.now + 40
+        self.model.heard_of(self.model.users[key], self.world.now)
         self.world.data(key, piece)
         while sender.frames and sender.frames[0][0] <= sender.read:
             self.model.frame(key, sender.frames.pop(0)[1], self.world.now)

@@ -113,11 +113,13 @@ def test_liberties_are_planted_on_request_alone(liberties: bool) -> None:
     assert found == {False, liberties}
 
 
-@given(chat.faults(max_frame_octets=100, max_depth=3))
-def test_faults_of_size_and_depth_are_over_the_limit_given(fault: chat.Fault) -> None:
-    [found] = Decoder(100, 3).receive_data(fault.data)
-    assert isinstance(found, ProtocolViolation)
-    assert found.code is fault.code
+def test_faults_are_within_the_limits_given_unless_that_is_what_they_are() -> None:
+    found = drawn(chat.faults(liberties=True, max_frame_octets=100, max_depth=2), 300)
+    for fault in found:
+        [violation] = Decoder(100, 2).receive_data(fault.data)
+        assert isinstance(violation, ProtocolViolation)
+        assert violation.code is fault.code
+    assert {ViolationCode.TOO_LARGE, ViolationCode.TOO_DEEP} < {fault.code for fault in found}
 
 
 @given(chat.conversations(hostile=True))
