@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from chatroom_reference.server.peer import Peer
 from tests.server.harness import PATIENCE, Client, Process, Running, eventually
 
 Start = Callable[..., Running]
@@ -226,8 +227,29 @@ def test_a_bug_in_the_room_costs_one_connection(
         other.hears_leave_of("b")
     a.say("unharmed")
     c.hears("a", "unharmed")
-    failure = server.records.wait_for("room-failed")
+    failure = server.records.wait_for("failed")
     assert "ZeroDivisionError" in failure["traceback"]
+
+
+def test_a_bug_in_sending_costs_one_connection(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = start()
+    a, b, c = server.join("a", "b", "c")
+    real = Peer.send
+    faulty = [b.sock.getsockname()[1]]
+
+    def send(peer: Peer, data: bytes) -> int:
+        if peer.address.endswith(f":{faulty[0]}"):
+            raise ZeroDivisionError
+        return real(peer, data)
+
+    monkeypatch.setattr(Peer, "send", send)
+    a.say("unharmed")
+    c.hears("a", "unharmed")
+    for other in (a, c):
+        other.hears_leave_of("b")
+    assert "ZeroDivisionError" in server.records.wait_for("failed")["traceback"]
 
 
 def test_idle_connections_cost_no_time(spawn: Spawn) -> None:

@@ -118,3 +118,16 @@ def test_garbage_within_tls_is_refused(secure: Running, certificates: Certificat
     client = secure.connect(certificates.client_context())
     client.send_bytes(b"garbage")
     assert client.refusal() == 4
+
+
+def test_garbage_between_records_is_a_leave(secure: Running, certificates: Certificates) -> None:
+    a, b, c = _join(secure, certificates, "a", "b", "c")
+    # Past the TLS of this end: a record of application data that no key has made.
+    raw = socket.socket(fileno=b.sock.detach())
+    raw.sendall(b"\x17\x03\x03\x00\x20" + b"x" * 32)
+    a.hears_leave_of("b")
+    raw.close()
+    c.hears_leave_of("b")
+    a.say("unharmed")
+    c.hears("a", "unharmed")
+    assert secure.records.wait_for("tls-failed")["reason"]

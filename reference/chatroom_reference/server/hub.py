@@ -120,12 +120,15 @@ class Hub:
         try:
             return report(monotonic())
         except Exception:
-            # A bug: it is told in full, and costs the connection that met it and nobody else.
-            self._log.failure("room-failed", about)
-            if about is None:
-                return []
-            about.abort()
-            return self._room.connection_lost(about, monotonic())
+            return self._failed(about)
+
+    def _failed(self, about: Peer | None) -> list[Action[Peer]]:
+        """Tell of a bug in full; it costs the connection that met it, and nobody else."""
+        self._log.failure("failed", about)
+        if about is None:
+            return []
+        about.abort()
+        return self._room.connection_lost(about, monotonic())
 
     def _carry_out(self, actions: list[Action[Peer]]) -> list[Action[Peer]]:
         """Write, then do the rest; return what the room has to say to the queues that grew.
@@ -144,10 +147,19 @@ class Hub:
         answers: list[Action[Peer]] = []
         for receivers, data in _one_write_each(writes):
             for peer in receivers:
-                if octets := peer.send(data):
+                try:
+                    octets = peer.send(data)
+                except Exception:
+                    answers += self._failed(peer)
+                    continue
+                if octets:
                     answers += self._room.report_backlog(peer, octets, monotonic())
         for action in others:
-            self._apply(action)
+            try:
+                self._apply(action)
+            except Exception:
+                assert not isinstance(action, Send)
+                answers += self._failed(action.connection)
         return answers
 
     def _apply(self, action: Action[Peer]) -> None:

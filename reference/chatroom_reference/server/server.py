@@ -127,7 +127,8 @@ class Server:
         if self._settings.tls is None:
             peer = Peer(sock, address)
         else:
-            peer = TlsPeer(sock, address, self._settings.tls, self._tls_failed)
+            tls = self._settings.tls
+            peer = TlsPeer(sock, address, tls, self._tls_failed, self._tls_waits)
         with self._changed:
             self._peers.add(peer)
         try:
@@ -167,6 +168,9 @@ class Server:
     def _tls_failed(self, peer: Peer, reason: str) -> None:
         self._log.event(logging.WARNING, "tls-failed", address=peer.address, reason=reason)
 
+    def _tls_waits(self, peer: Peer, octets: int) -> None:
+        self._hub.report(partial(self.room.report_backlog, peer, octets), about=peer)
+
 
 def raise_open_files(wanted: int | None) -> None:
     """Allow ``wanted`` open files, or as many as the system lets us.
@@ -186,7 +190,7 @@ def _listen(settings: Settings) -> socket.socket:
     )[0]
     dual = family == socket.AF_INET6 and socket.has_dualstack_ipv6()
     return socket.create_server(
-        address[:2], family=family, backlog=settings.backlog, dualstack_ipv6=dual
+        address, family=family, backlog=settings.backlog, dualstack_ipv6=dual
     )
 
 

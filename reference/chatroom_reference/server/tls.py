@@ -30,9 +30,22 @@ def server_context(certificate: str, key: str | None) -> ssl.SSLContext:
 
 
 class TlsPeer(Peer):
-    """A peer that speaks TLS. ``on_failure`` is told why the peer's TLS was no TLS."""
+    """A peer that speaks TLS.
 
-    __slots__ = ("_ended", "_incoming", "_on_failure", "_outgoing", "_ready", "_tls", "_tls_lock")
+    ``on_failure`` is told why the peer's TLS was no TLS, ``on_backlog`` how many octets wait,
+    where TLS itself had to answer and the peer doesn't read.
+    """
+
+    __slots__ = (
+        "_ended",
+        "_incoming",
+        "_on_backlog",
+        "_on_failure",
+        "_outgoing",
+        "_ready",
+        "_tls",
+        "_tls_lock",
+    )
 
     def __init__(
         self,
@@ -40,9 +53,11 @@ class TlsPeer(Peer):
         address: str,
         context: ssl.SSLContext,
         on_failure: Callable[[Peer, str], None],
+        on_backlog: Callable[[Peer, int], None],
     ) -> None:
         super().__init__(sock, address)
         self._on_failure = on_failure
+        self._on_backlog = on_backlog
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
@@ -58,7 +73,9 @@ class TlsPeer(Peer):
                     continue
                 self._incoming.write(data)
                 plain, at_end = self._read()
-                self._flush()
+                octets = self._flush()
+            if octets:
+                self._on_backlog(self, octets)
             if plain or at_end:
                 return plain
         return b""
@@ -69,8 +86,11 @@ class TlsPeer(Peer):
             if not self._ready or self._ended:
                 return 0
             view = memoryview(data)
-            while view:
-                view = view[self._tls.write(view) :]
+            try:
+                while view:
+                    view = view[self._tls.write(view) :]
+            except ssl.SSLError:
+                return 0  # the peer broke TLS: the reader meets that too, and reports it
             return self._flush()
 
     def _read(self) -> tuple[bytes, bool]:
