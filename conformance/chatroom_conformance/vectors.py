@@ -313,7 +313,9 @@ class _Player:
         """The name under which somebody joined, as the other heard of it."""
         heard = message("User has connected")
         values = [f.value for f in self.other.unread if heard.fits(f) and f.value]
-        return next((v["sender"] for v in values if isinstance(v.get("sender"), str)), "")
+        senders = [value.get("sender") for value in values]
+        residents = [resident.username for resident in self.room.residents()]
+        return next((s for s in senders if isinstance(s, str) and s not in residents), "")
 
     # ---- judging
 

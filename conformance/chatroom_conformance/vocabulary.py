@@ -221,6 +221,7 @@ class Room:
         known = self.session.residents.get(threading.get_ident())
         if not known:
             known = [self.join("other"), self.join("resident")]
+            known[0].must_get(matches.joined(known[1].username))
             self.session.residents[threading.get_ident()] = known
             for newcomer in known:
                 self.clients.remove(newcomer)
