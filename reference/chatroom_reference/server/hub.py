@@ -45,6 +45,7 @@ MAX_TURNS = 8
 
 Report = Callable[[float], "list[Action[Peer]]"]
 Waiting = tuple[Report, int, "Peer | None"]
+Write = tuple[tuple[Peer, ...], list[bytes]]
 
 
 class Hub:
@@ -135,7 +136,7 @@ class Hub:
 
         The room sends nothing to a connection after it ended it, so ends may wait for the writes.
         """
-        writes: list[tuple[tuple[Peer, ...], list[bytes]]] = []
+        writes: list[Write] = []
         others: list[Action[Peer]] = []
         for action in actions:
             if not isinstance(action, Send):
@@ -144,6 +145,16 @@ class Hub:
                 writes[-1][1].append(action.data)
             else:
                 writes.append((action.connections, [action.data]))
+        answers = self._write(writes)
+        for action in others:
+            try:
+                self._apply(action)
+            except Exception:
+                assert not isinstance(action, Send)
+                answers += self._failed(action.connection)
+        return answers
+
+    def _write(self, writes: list[Write]) -> list[Action[Peer]]:
         answers: list[Action[Peer]] = []
         for receivers, data in _one_write_each(writes):
             for peer in receivers:
@@ -154,12 +165,6 @@ class Hub:
                     continue
                 if octets:
                     answers += self._room.report_backlog(peer, octets, monotonic())
-        for action in others:
-            try:
-                self._apply(action)
-            except Exception:
-                assert not isinstance(action, Send)
-                answers += self._failed(action.connection)
         return answers
 
     def _apply(self, action: Action[Peer]) -> None:
@@ -193,9 +198,7 @@ class Hub:
         return self._clock_sleeps_until <= monotonic()
 
 
-def _one_write_each(
-    writes: list[tuple[tuple[Peer, ...], list[bytes]]],
-) -> Iterable[tuple[tuple[Peer, ...], bytes]]:
+def _one_write_each(writes: list[Write]) -> Iterable[tuple[tuple[Peer, ...], bytes]]:
     """Join what goes to the same receiver, in order."""
     joined = [(receivers, b"".join(chunks)) for receivers, chunks in writes]
     if len(joined) < 2:
