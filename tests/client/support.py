@@ -467,6 +467,21 @@ def close_by_window_manager(display: str, window: int) -> None:
     x11.XCloseDisplay(connection)
 
 
+def set_desktop_resolution(display: str, dots_per_inch: int) -> None:
+    """Set what a desktop sets when its user chooses a resolution."""
+    library = ctypes.util.find_library("X11")
+    assert library
+    x11 = ctypes.CDLL(library)
+    x11.XOpenDisplay.restype = ctypes.c_void_p
+    x11.XDefaultRootWindow.restype = ctypes.c_ulong
+    connection = ctypes.c_void_p(x11.XOpenDisplay(display.encode()))
+    root = ctypes.c_ulong(x11.XDefaultRootWindow(connection))
+    resource_manager, string = ctypes.c_ulong(23), ctypes.c_ulong(31)
+    value = f"Xft.dpi:\t{dots_per_inch}\n".encode()
+    x11.XChangeProperty(connection, root, resource_manager, string, 8, 0, value, len(value))
+    x11.XCloseDisplay(connection)
+
+
 def client_command(port: int, name: str, *options: str) -> list[str]:
     """Give the command line of a client in a process of its own."""
     command = [sys.executable, "-m", "chatroom_reference.client", name, "--port", str(port)]

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 import tkinter as tk
 from collections.abc import Callable, Iterator
@@ -25,7 +26,9 @@ from tests.client.support import (
     close_by_window_manager,
     message,
     need,
+    set_desktop_resolution,
     wait_for,
+    xvfb,
 )
 
 OpenWindow = Callable[..., Gui]
@@ -623,6 +626,33 @@ def test_the_servers_disconnect_closes_the_window(
     _, err = client.communicate(timeout=PATIENCE)
     assert client.returncode == 0
     assert err == "The server ended the session. Its last notice: Good night.\n"
+
+
+def resolution_taken(display: str) -> float:
+    """Give the dots an inch that the client works with, asked in a process of its own."""
+    code = (
+        "from chatroom_reference.client.look import open_root; "
+        "print(open_root().winfo_fpixels('1i'))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "DISPLAY": display},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=PATIENCE,
+    )
+    return float(done.stdout)
+
+
+def test_the_desktops_resolution_is_taken() -> None:
+    # The last program that goes would reset the display, and the property with it.
+    with xvfb("-dpi", "96", "-noreset") as display:
+        assert resolution_taken(display) == pytest.approx(96, rel=0.02)
+        set_desktop_resolution(display, 192)
+        assert resolution_taken(display) == pytest.approx(192, rel=0.02)
+    with xvfb("-dpi", "192", "-noreset") as display:
+        assert resolution_taken(display) == pytest.approx(192, rel=0.02)
 
 
 def test_without_a_display(server: RealServer) -> None:

@@ -198,6 +198,14 @@ class ChatWindow:
         self.compose.choose(name)
         self.compose.entry.focus_set()
 
+    def _type_instead(self, text: str) -> None:
+        if self.compose.winfo_ismapped():
+            self.compose.type(text)
+
+    def _clear(self) -> None:
+        if self.compose.winfo_ismapped():
+            self.compose.clear()
+
     def _copy(self, _event: object) -> str | None:
         """Copy from the messages, when nothing is marked in the entry that has the focus."""
         if self.compose.entry.selection_present() or not self.messages.copy_selection():
@@ -232,7 +240,7 @@ class ChatWindow:
         self.compose = Compose(
             frame, self._look, self._presenter, self._submit, lambda: self.session.people.others
         )
-        self.messages = MessageView(frame, self._look, self.compose.type)
+        self.messages = MessageView(frame, self._look, self._type_instead)
         self.people = PeopleList(frame, self._look, self._presenter, self._choose)
         self.name_panel = NamePanel(frame, self._look, self._join_as)
         self.status = StatusBar(frame, self._look, self._reconnect, self.leave)
@@ -258,7 +266,7 @@ class ChatWindow:
         root, entry = self.root, self.compose.entry
         root.protocol("WM_DELETE_WINDOW", self.leave)
         root.bind("<FocusIn>", self._focused)
-        root.bind("<Escape>", lambda _e: self.compose.clear())
+        root.bind("<Escape>", lambda _e: self._clear())
         root.bind("<Control-q>", lambda _e: self.leave())
         root.bind("<Alt-d>", lambda _e: self.leave())
         root.bind("<Alt-r>", lambda _e: self._reconnect())
