@@ -19,13 +19,18 @@ from datetime import datetime, timezone
 from types import TracebackType
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from chatroom_protocol.connection import ServerConnection, ServerEvent, format_date
-from chatroom_protocol.errors import ProtocolViolation, Refusal, Rejection
+from chatroom_protocol.errors import (
+    LocalProtocolError,
+    ProtocolViolation,
+    Refusal,
+    Rejection,
+)
 from chatroom_protocol.frames import EXTENSIONS, JOIN_TEXT, LEAVE_TEXT, ClientMessage, Join
-from chatroom_protocol.framing import Decoder
-from chatroom_protocol.limits import ServerLimits
+from chatroom_protocol.framing import Decoder, encode
+from chatroom_protocol.limits import MAX_SERVER_FRAME_OCTETS, ServerLimits
 from chatroom_protocol.room import (
     Abort,
     Action,
@@ -175,7 +180,7 @@ class Change:
     room: type[HostedRoom] = HostedRoom
     connection: type[Connection] = Connection
     decoder: type[Decoder] = Decoder
-    limits: ServerLimits = ServerLimits()
+    limits: ServerLimits = field(factory=ServerLimits)
     extensions: Collection[str] = EXTENSIONS
     heard: Heard | None = None
     first: First | None = None
@@ -292,6 +297,14 @@ class Server:
         self._peers.add(peer)
         self.act(self.room.connection_made(peer, time.monotonic()))
         self.watch(peer)
+
+    def close_door(self) -> None:
+        """Accept no connections for now."""
+        self._selector.unregister(self._listener)
+
+    def open_door(self) -> None:
+        """Accept connections again."""
+        self._selector.register(self._listener, selectors.EVENT_READ)
 
     def _ready(self, peer: Peer, mask: int) -> None:
         if mask & selectors.EVENT_WRITE:
@@ -434,8 +447,11 @@ class Server:
 
 
 def octets(frame: Members) -> bytes:
-    """A frame as it is sent: compact, in ASCII, with its line feed."""
-    return json.dumps(frame, separators=(",", ":")).encode() + b"\n"
+    """A frame as it is sent: as the package writes it, or in ASCII when it is too large."""
+    try:
+        return encode(frame, MAX_SERVER_FRAME_OCTETS)
+    except LocalProtocolError:
+        return json.dumps(frame).encode() + b"\n"
 
 
 def message(text: str, sender: str, dm: str | None = None) -> Members:
@@ -444,7 +460,7 @@ def message(text: str, sender: str, dm: str | None = None) -> Members:
     return {"message": text, "dm": dm, "sender": sender, "length": len(text), "date": date}
 
 
-def kind_of(frame: Members) -> str:  # noqa: PLR0911 - a table of cases
+def kind_of(frame: Members) -> str:
     """Which of a server's own frames it is."""
     if "isConnected" in frame:
         return "granted" if frame["isConnected"] else "refused"

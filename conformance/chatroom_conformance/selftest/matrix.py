@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import random
-import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from attrs import evolve, field, frozen
 
@@ -19,6 +18,8 @@ from .faults import FAULTS
 from .host import Change
 from .odd import ODD, Odd
 
+#: The server without a fault, among the odd ones.
+PLAIN = "plain"
 #: Servers in this process answer in microseconds; a loaded machine needs the rest.
 TIMEOUT_SCALE = 0.5
 
@@ -44,10 +45,11 @@ class Row:
     name: str
     blamed: Mapping[str, Blame]
     met: Collection[str]
-    undecided: Collection[str] = ()
+    undecided: Mapping[str, str] = field(factory=dict)
     cases: int = 0  #: that ran
     seconds: float = 0.0
     trouble: str = ""  #: the server was unreachable, or died, or the suite has a bug
+    seed: int | None = None
 
 
 def testable() -> list[str]:
@@ -94,7 +96,7 @@ def row_of(name: str, result: RunResult, trouble: str, *, may_die: bool = False)
         name,
         blamed,
         frozenset(name for name, status in states.items() if status is Status.MET),
-        frozenset(name for name, status in states.items() if status is Status.INCONCLUSIVE),
+        {r.id: r.reason for r in result.requirements if r.status is Status.INCONCLUSIVE},
         sum(case.status is not Status.UNTESTED for case in result.cases),
         result.seconds,
         trouble,
@@ -107,8 +109,12 @@ def options_for(fault: Fault, *, deep: bool, seed: int | None, sample: int = 0) 
     In depth that is all of it. Otherwise it is what covers the fault's requirement, all monitors,
     and so many other cases, chosen by the seed.
     """
+    slow = fault.disruptive or fault.timed
     options = Options(
-        timeout_scale=TIMEOUT_SCALE, seed=seed, disruptive=fault.disruptive, timed=fault.timed
+        timeout_scale=2.0 if slow else TIMEOUT_SCALE,
+        seed=seed,
+        disruptive=fault.disruptive,
+        timed=fault.timed,
     )
     if deep:
         return options
@@ -128,6 +134,89 @@ def run_fault(name: str, *, deep: bool, seed: int | None = None, sample: int = 0
     options = options_for(fault, deep=deep, seed=seed, sample=sample)
     result, trouble = judge(fault.change, options)
     return row_of(name, result, trouble, may_die=fault.dies)
+
+
+def odd_options(odd: Odd, *, deep: bool, seed: int | None, sample: int = 0) -> Options:
+    """How the suite is run against an odd server: all of it, or so many cases."""
+    options = Options(timeout_scale=odd.timeout_scale, seed=seed, disruptive=odd.disruptive)
+    if deep:
+        return options
+    plain = sorted(case.id for case in registry.load().values() if not case.timed)
+    chosen = random.Random(f"{odd.name}/{seed}").sample(plain, min(sample, len(plain)))
+    return evolve(options, disruptive=False, select=[*chosen, "monitor.*"])
+
+
+def run_odd(name: str, *, deep: bool, seed: int | None = None, sample: int = 0) -> Row:
+    """Run an odd server, by its name; in shards where it has some."""
+    odd = ODD[name]
+    options = odd_options(odd, deep=deep, seed=seed, sample=sample)
+    if odd.shards == 1:
+        return row_of(name, *judge(odd.change, options))
+    chosen = options.select or [case.id for case in registry.load().values()]
+    cases = [case for case in chosen if not case.startswith("monitor.")]
+    parts = [cases[start :: odd.shards] for start in range(min(odd.shards, len(cases)))]
+    with ThreadPoolExecutor(odd.shards) as pool:
+        runs = pool.map(
+            lambda part: judge(odd.change, evolve(options, select=[*part, "monitor.*"])), parts
+        )
+        return _together(name, [row_of(name, *found) for found in runs])
+
+
+def _together(name: str, rows: Sequence[Row]) -> Row:
+    blamed = {name: blame for row in rows for name, blame in row.blamed.items()}
+    return Row(
+        name,
+        blamed,
+        frozenset().union(*(row.met for row in rows)),
+        {name: reason for row in rows for name, reason in row.undecided.items()},
+        sum(row.cases for row in rows),
+        max(row.seconds for row in rows),
+        next((row.trouble for row in rows if row.trouble), ""),
+    )
+
+
+def faults_with_odd(row: Row) -> list[str]:
+    """What is wrong with the row of an odd server: sentences."""
+    wrong = [f"{row.name}: {row.trouble}"] if row.trouble else []
+    wrong += [f"{row.name}: blamed though it is right: {blame}" for blame in row.blamed.values()]
+    wrong += [f"{row.name}: {name} is undecided: {why}" for name, why in row.undecided.items()]
+    return wrong
+
+
+def run_shuffled(name: str, *, seed: int) -> Row:
+    """Run all cases in an order of their own, against a fault or the server without any."""
+    if name:
+        return evolve(run_fault(name, deep=True, seed=seed), seed=seed)
+    row = row_of(PLAIN, *judge(Change(), Options(timeout_scale=TIMEOUT_SCALE, seed=seed)))
+    return evolve(row, seed=seed)
+
+
+def ordinary() -> list[str]:
+    """The requirements that a run without disruptive and timed cases can decide."""
+    names = {
+        name
+        for case in registry.load().values()
+        if not case.disruptive and not case.timed
+        for name in case.requirements
+    }
+    names.update(
+        rule for result in Monitors().results(lambda _: True) for rule in result.requirements
+    )
+    return sorted(names)
+
+
+def unbroken() -> list[str]:
+    """The requirements that have to be broken by some fault, and are by none."""
+    broken = {fault.requirement for fault in FAULTS.values()}
+    return [name for name in testable() if name not in broken]
+
+
+def stale(row: Row) -> list[str]:
+    """The exceptions of a fault that were not needed, as sentences."""
+    also = FAULTS[row.name].also
+    return [
+        f"{row.name}: {name} is excepted, and not blamed" for name in also if name not in row.blamed
+    ]
 
 
 def faults_in(row: Row) -> list[str]:

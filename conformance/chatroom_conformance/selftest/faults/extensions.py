@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from chatroom_protocol.connection import ServerEvent
-from chatroom_protocol.errors import ErrorCode, Refusal
-from chatroom_protocol.frames import PING, ROSTER, Join, Pong, Roster
+from chatroom_protocol.errors import ErrorCode, Refusal, Rejection, RejectionCode
+from chatroom_protocol.frames import JOIN_TEXT, PING, ROSTER, Join, Pong, Roster
 from chatroom_protocol.room import LeaveReason, _Member, _Outbox
 
 from ..fault import Fault
@@ -80,11 +80,11 @@ def _strings_of_a_list(_: Connection, item: Item) -> Item:
 
 def _all_or_nothing(_: Connection, item: Item) -> Item:
     """Grant nothing to who asks for something unknown."""
-    names = item.get("extensions") if isinstance(item, dict) else None
-    if isinstance(names, list) and all(isinstance(name, str) for name in names):
-        if set(names) - {PING, ROSTER} and isinstance(item, dict):
-            return {**item, "extensions": []}
-    return item
+    if not isinstance(item, dict) or not isinstance(item.get("extensions"), list):
+        return item
+    names = item["extensions"]
+    known = all(not isinstance(name, str) or name in (PING, ROSTER) for name in names)
+    return item if known else {**item, "extensions": []}
 
 
 def _choosy(_: Connection, item: Item) -> Item | Refusal:
@@ -93,12 +93,22 @@ def _choosy(_: Connection, item: Item) -> Item | Refusal:
     return Refusal(ErrorCode.NOT_A_JOIN, "") if wrong else item
 
 
+def _is_ping(frame: Members) -> bool:
+    return "ping" in frame and not {"disconnect", "message"} & set(frame)
+
+
 def _answering(connection: Connection, frame: Members) -> Members:
     """Answer a ping of whoever sends it."""
-    if "ping" in frame and not {"disconnect", "message"} & set(frame):
-        if isinstance(frame["ping"], str) and PING not in connection.granted:
-            peer = connection.peer
-            peer.server.send(peer, octets({"pong": frame["ping"]}))
+    if _is_ping(frame) and isinstance(frame["ping"], str) and PING not in connection.granted:
+        peer = connection.peer
+        peer.server.send(peer, octets({"pong": frame["ping"]}))
+    return frame
+
+
+def _checking(_: Connection, frame: Members) -> Members | Rejection:
+    """Reject a ping of whoever sends a wrong one."""
+    if _is_ping(frame) and not isinstance(frame["ping"], str):
+        return Rejection(RejectionCode.BAD_PING, "a ping token is a string")
     return frame
 
 
@@ -150,15 +160,12 @@ class _RepeatingRoom(_RosterRoom):
         self.send_roster(self.others(key), out)
 
 
-class _RecountingServer(Server):
-    """Announces those to a newcomer whom its roster has."""
-
-    def send(self, peer: Peer, data: bytes) -> None:
-        super().send(peer, data)
-        if data.startswith(b'{"roster"'):
-            for name in self.room.usernames:
-                if name != peer.username:
-                    super().send(peer, octets(message("User has connected", name)))
+def _recounting(peer: Peer, frame: Members) -> Iterator[Members]:
+    """Announce those to a newcomer whom its roster has."""
+    yield frame
+    for name in frame.get("roster", ()):
+        if name != peer.username:
+            yield message(JOIN_TEXT, name)
 
 
 class _EarlyRosterRoom(HostedRoom):
@@ -223,17 +230,17 @@ class _PongReadingConnection(Connection):
 
 
 class _PongFirstServer(Server):
-    """Sends private messages 3 ms later than pongs, and in their order."""
+    """Sends everything but pongs 3 ms later to who was granted ping."""
 
-    def send(self, peer: Peer, data: bytes) -> None:
-        if data.startswith(b'{"pong"') or not peer.link.has_joined:
-            super().send(peer, data)
+    def write(self, peer: Peer, data: bytes) -> None:
+        if PING not in peer.link.granted:
+            super().write(peer, data)
             return
-        base = super().send
-        if PING in peer.link.granted:
-            self.later(0.003, lambda: base(peer, data) if peer.link.has_joined else None)
-        else:
-            base(peer, data)
+        base = super().write
+        lines = data.splitlines(keepends=True)
+        rest = b"".join(line for line in lines if not line.startswith(b'{"pong"'))
+        base(peer, b"".join(line for line in lines if line.startswith(b'{"pong"')))
+        self.later(0.003, lambda: base(peer, rest))
 
 
 _NO_PONGS: Sent = _without("pong")
@@ -252,7 +259,10 @@ FAULTS = (
     Fault("all-or-nothing", "EXT-5", "Who asks for something unknown is granted nothing.",
           Change(first=_all_or_nothing)),
     Fault("ping-for-all", "EXT-6", "A ping is answered to who wasn't granted it.",
-          Change(heard=_answering)),
+          Change(heard=_answering),
+          {"EXT-3": "the pong is a frame of an extension that wasn't granted"}),
+    Fault("ping-checked-for-all", "EXT-6", "A wrong ping is rejected from who wasn't granted it.",
+          Change(heard=_checking)),
     Fault("granted-twice", "EXT-7", "What is granted is listed twice.", Change(sent=_each_twice)),
     Fault("choosy", "EXT-9", "Who asks for an unknown extension alone is refused.",
           Change(first=_choosy)),
@@ -265,7 +275,7 @@ FAULTS = (
     Fault("roster-again", "ROSTER-3", "Each join brings a new roster.",
           Change(room=_RepeatingRoom)),
     Fault("roster-announced", "ROSTER-4", "Whom a roster lists is announced too.",
-          Change(server=_RecountingServer)),
+          Change(sent=_recounting)),
     Fault("roster-then-gap", "ROSTER-4", "The first join behind a roster is not announced.",
           Change(room=_EarlyRosterRoom)),
     Fault("roster-of-any-size", "ROSTER-5", "A roster too large is granted, and cut.",

@@ -64,7 +64,7 @@ class _SlashDecoder(TextDecoder):
         return self.strictly(frame)
 
 
-def _no_nul(connection: Connection, frame: Members) -> Members | None:
+def _no_nul(_: Connection, frame: Members) -> Members | None:
     """Ignore frames with a NUL in them."""
     return frame if "\\u0000" not in json.dumps(frame) else None
 

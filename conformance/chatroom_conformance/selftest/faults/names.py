@@ -71,7 +71,7 @@ def _replaced(name: str) -> str:
 FAULTS = (
     Fault("empty-name", "NAME-1", "An empty username is granted.",
           _granting(lambda name: name == ""),
-          {"NOTICE-1": "what a user without a name says, and its announcements, look like notices"}),
+          {"NOTICE-1": "what a user without a name says looks like a notice"}),
     Fault("name-of-65", "NAME-2", "A username of 65 code points is granted.",
           _granting(lambda name: len(name) == 65)),
     Fault("name-of-256-octets", "NAME-3", "A username of 256 octets is granted.",

@@ -1,5 +1,6 @@
 """Faults in how people come and go: joins, refusals, leaves, violations, closing."""
 
+# ruff: noqa: ARG002 - what is overridden has one shape
 from __future__ import annotations
 
 import json
@@ -12,13 +13,12 @@ from chatroom_protocol.errors import ErrorCode, ProtocolViolation, Refusal
 from chatroom_protocol.frames import (
     JOIN_TEXT,
     ClientMessage,
-    Disconnect,
     Join,
     username_fault,
 )
 from chatroom_protocol.limits import ServerLimits
 from chatroom_protocol.room import Action, Close, LeaveReason, Send, SendEOF, _Member, _Outbox
-from chatroom_protocol.states import Input, ServerState
+from chatroom_protocol.states import ServerState
 
 from ..fault import Fault
 from ..host import (
@@ -238,9 +238,7 @@ class _SecondTryConnection(Connection):
 class _SecondTryRoom(HostedRoom):
     """Closes no connection that is to try again."""
 
-    def _end(
-        self, key: Peer, now: float, how: SendEOF[Peer] | Close[Peer], out: _Out
-    ) -> None:
+    def _end(self, key: Peer, now: float, how: SendEOF[Peer] | Close[Peer], out: _Out) -> None:
         if not key.link._pending:
             super()._end(key, now, how, out)
 
@@ -365,9 +363,7 @@ class _FewHearRoom(HostedRoom):
     def _leave(self, key: Peer, reason: LeaveReason, out: _Out) -> None:
         everyone = self._users
         first = [name for name in everyone if everyone[name] is not key][:1]
-        self._users = {
-            name: who for name, who in everyone.items() if name in first or who is key
-        }
+        self._users = {name: who for name, who in everyone.items() if name in first or who is key}
         super()._leave(key, reason, out)
         everyone.pop(key.username, None)
         self._users = everyone

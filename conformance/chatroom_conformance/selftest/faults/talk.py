@@ -1,5 +1,6 @@
 """Faults in what is said: which frame it is, what is relayed to whom, notices, order."""
 
+# ruff: noqa: ARG002 - what is overridden has one shape
 from __future__ import annotations
 
 import unicodedata
@@ -13,15 +14,13 @@ from chatroom_protocol.errors import (
     RejectionCode,
     ViolationCode,
 )
-from chatroom_protocol.frames import ClientMessage, Disconnect
+from chatroom_protocol.frames import ClientMessage
 from chatroom_protocol.room import Action, LeaveReason, Send, _Member, _Outbox
-from chatroom_protocol.states import Input, ServerState
 
 from ..fault import Fault
 from ..host import (
     Change,
     Connection,
-    First,
     HostedRoom,
     Item,
     Members,
@@ -33,7 +32,7 @@ from ..host import (
     message,
     octets,
 )
-from .people import _first_frame, _twice, _with, _without
+from .people import _first_frame, _twice, _with
 
 _Out = _Outbox[Peer]
 Heard = Callable[[Connection, Members], Item | Rejection | ClientMessage | None]

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import selectors
-import socket
 from collections.abc import Iterator
 
-from chatroom_protocol.connection import ServerEvent, encode_server_frame
+from chatroom_protocol.connection import encode_server_frame
 from chatroom_protocol.errors import (
     ErrorCode,
     LocalProtocolError,
@@ -31,7 +30,6 @@ from ..host import (
     Members,
     Peer,
     Server,
-    edit,
     kind_of,
     octets,
 )
@@ -211,7 +209,7 @@ class _LateFaultDecoder(OctetDecoder):
 # ---- limits
 
 
-def _small_joins(connection: Connection, item: Item) -> Item | Refusal | Join:
+def _small_joins(_: Connection, item: Item) -> Item | Refusal | Join:
     """Refuse a join of 4,000 octets or more."""
     if isinstance(item, dict) and len(json.dumps(item)) >= 4000:
         return Refusal(ErrorCode.NOT_A_JOIN, "the join is too large")
@@ -284,12 +282,13 @@ class _DeepIgnoringDecoder(ChangedDecoder):
 
     def receive_data(self, data: bytes) -> list[Item]:
         found = super().receive_data(data)
-        if found and isinstance(found[-1], ProtocolViolation):
-            if found[-1].code is ViolationCode.TOO_DEEP and self.connection.has_joined:
-                self._failed = False
-                self._begin_frame()
-                return found[:-1]
-        return found
+        last = found[-1] if found else None
+        deep = isinstance(last, ProtocolViolation) and last.code is ViolationCode.TOO_DEEP
+        if not deep or not self.connection.has_joined:
+            return found
+        self._failed = False
+        self._begin_frame()
+        return found[:-1]
 
 
 # ---- connections
@@ -357,7 +356,8 @@ FAULTS = (
     Fault("not-utf-8", "FRAME-1", "An octet in leave announcements is not UTF-8.",
           Change(sent=_not_utf8)),
     Fault("no-line-feed", "FRAME-2", "Nothing is sent between frames.", Change(sent=_no_line_feed)),
-    Fault("_pretty-printed", "FRAME-3", "Frames are written a member a line.", Change(sent=_pretty)),
+    Fault("pretty-printed", "FRAME-3", "Frames are written a member a line.",
+          Change(sent=_pretty)),
     Fault("nul-behind-frames", "FRAME-4", "A NUL follows every frame.", Change(sent=_ends_in_nul)),
     Fault("glued-frames-refused", "FRAME-5", "Two frames with nothing between are a violation.",
           Change(decoder=_GluedDecoder)),
