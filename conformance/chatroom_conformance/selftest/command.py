@@ -35,9 +35,9 @@ def main(words: Sequence[str]) -> int:
         _list(faults, odd)
         return 0
     if arguments.remove_checks:
-        from . import removal
+        from .removal import report
 
-        return removal.report(faults, arguments.jobs)
+        return report(faults, arguments.jobs)
     found = _run(faults, odd, arguments)
     return _report(found, complete=not arguments.names, quick=arguments.quick)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -12,23 +13,29 @@ from .host import ChangedDecoder, Item
 
 
 class OctetDecoder(ChangedDecoder):
-    """Looks at each octet by itself, so that it knows where in the stream it is."""
+    """Looks at some octets by themselves, so that it knows where in the stream they are."""
 
+    #: The octets that are looked at; what is between two of them comes in one piece.
+    looks_at = re.compile(b"[{}]")
     #: The octet before.
     last = b""
 
     def receive_data(self, data: bytes) -> list[Item]:
-        """Take octets, one after another."""
+        """Take octets, piece after piece."""
         found: list[Item] = []
-        for number in data:
-            octet = bytes((number,))
-            found += self.take(octet)
-            self.last = octet
+        at = 0
+        while at < len(data):
+            match = self.looks_at.search(data, at)
+            start = match.start() if match else len(data)
+            end = max(start, at + 1) if start == at else start
+            found += self.take(data[at:end])
+            self.last = data[end - 1 : end]
+            at = end
         return found
 
-    def take(self, octet: bytes) -> list[Item]:
-        """Take one octet."""
-        return super().receive_data(octet)
+    def take(self, octets: bytes) -> list[Item]:
+        """Take one octet of those that are looked at, or several of the others."""
+        return super().receive_data(octets)
 
     @property
     def inside(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import selectors
 from collections.abc import Iterator
 
@@ -53,7 +54,7 @@ def _no_line_feed(_: Peer, frame: Members) -> Iterator[bytes]:
 
 def _pretty(_: Peer, frame: Members) -> Iterator[bytes]:
     """Write a member a line."""
-    yield json.dumps(frame, indent=1).encode() + b"\n"
+    yield octets(frame)[:-1].replace(b"{", b"{\n", 1) + b"\n"
 
 
 def _ends_in_nul(_: Peer, frame: Members) -> Iterator[bytes]:
@@ -72,25 +73,29 @@ def _padded(_: Peer, frame: Members) -> Iterator[Members]:
 class _GluedDecoder(OctetDecoder):
     """Wants something between two frames."""
 
-    def take(self, octet: bytes) -> list[Item]:
-        glued = octet == b"{" and self.last == b"}" and not self.inside
-        return self.violate() if glued else super().take(octet)
+    def take(self, octets: bytes) -> list[Item]:
+        glued = octets == b"{" and self.last == b"}" and not self.inside
+        return self.violate() if glued else super().take(octets)
 
 
 class _NoCarriageReturnDecoder(OctetDecoder):
     """Knows of spaces, tabs and line feeds between frames only."""
 
-    def take(self, octet: bytes) -> list[Item]:
-        wrong = octet == b"\r" and not self.inside
-        return self.violate() if wrong else super().take(octet)
+    looks_at = re.compile(b"\r")
+
+    def take(self, octets: bytes) -> list[Item]:
+        wrong = octets == b"\r" and not self.inside
+        return self.violate() if wrong else super().take(octets)
 
 
 class _LineDecoder(OctetDecoder):
     """Takes no line feed within a frame."""
 
-    def take(self, octet: bytes) -> list[Item]:
-        wrong = octet == b"\n" and self.inside and not self.in_string
-        return self.violate() if wrong else super().take(octet)
+    looks_at = re.compile(b"\n")
+
+    def take(self, octets: bytes) -> list[Item]:
+        wrong = octets == b"\n" and self.inside and not self.in_string
+        return self.violate() if wrong else super().take(octets)
 
 
 class _SegmentDecoder(ChangedDecoder):
@@ -114,12 +119,14 @@ class _FourDecoder(ChangedDecoder):
 class _WaitingDecoder(OctetDecoder):
     """Hands out a frame of who has joined when something follows it."""
 
+    looks_at = re.compile(b"}")
+
     def __init__(self, max_frame_octets: int, max_depth: int) -> None:
         super().__init__(max_frame_octets, max_depth)
         self.held: list[Item] = []
 
-    def take(self, octet: bytes) -> list[Item]:
-        before, found = self.held, super().take(octet)
+    def take(self, octets: bytes) -> list[Item]:
+        before, found = self.held, super().take(octets)
         self.held = []
         if found and isinstance(found[-1], dict) and self.connection.has_joined:
             self.held = [found.pop()]
@@ -176,32 +183,38 @@ class _MendingServer(Server):
 class _LetterSkippingDecoder(OctetDecoder):
     """Skips letters between the frames of who has joined."""
 
-    def take(self, octet: bytes) -> list[Item]:
-        skip = octet.isalpha() and not self.inside and self.connection.has_joined
-        return [] if skip else super().take(octet)
+    looks_at = re.compile(b"[a-z{}]")
+
+    def take(self, octets: bytes) -> list[Item]:
+        skip = octets.isalpha() and not self.inside and self.connection.has_joined
+        return [] if skip else super().take(octets)
 
 
 class _NulSkippingDecoder(OctetDecoder):
     """Skips NULs between the frames of who has joined."""
 
-    def take(self, octet: bytes) -> list[Item]:
-        skip = octet == b"\x00" and not self.inside and self.connection.has_joined
-        return [] if skip else super().take(octet)
+    looks_at = re.compile(b"\0")
+
+    def take(self, octets: bytes) -> list[Item]:
+        skip = octets == b"\x00" and not self.inside and self.connection.has_joined
+        return [] if skip else super().take(octets)
 
 
 class _LateFaultDecoder(OctetDecoder):
     """Reports the fault of an object when its line has ended."""
 
+    looks_at = re.compile(b"\n")
+
     def __init__(self, max_frame_octets: int, max_depth: int) -> None:
         super().__init__(max_frame_octets, max_depth)
         self.fault: list[Item] = []
 
-    def take(self, octet: bytes) -> list[Item]:
+    def take(self, octets: bytes) -> list[Item]:
         if self.fault:
-            return self.fault if octet in _WHITESPACE else []
-        was_inside = self.inside or octet in b"{"
-        found = super().take(octet)
-        if was_inside and found and isinstance(found[-1], ProtocolViolation):
+            return self.fault if octets == b"\n" else []
+        found = super().take(octets)
+        last = found[-1] if found else None
+        if isinstance(last, ProtocolViolation) and "a frame begins" not in last.detail:
             self.fault = [found.pop()]
         return found
 
