@@ -376,3 +376,18 @@ def test_back_off() -> None:
 def test_addresses_are_written_as_people_do() -> None:
     assert str(Address("example.org", 1134)) == "example.org:1134"
     assert str(Address("::1", 1134)) == "[::1]:1134"
+
+
+def test_the_list_of_people_is_drawn_again_only_for_news() -> None:
+    people = People()
+    people.joined("ada")
+    people.heard(said("ben", "hi"))
+    before = people.version
+    people.heard(said("ben", "hi again"))
+    people.heard(said("chloe", "chloe is offline\n"))
+    assert people.version == before
+    people.roster(["ada", "ben"])
+    assert people.version != before
+    before = people.version
+    people.roster(["ben", "ada"])
+    assert people.version == before

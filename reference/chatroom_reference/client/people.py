@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 
 from chatroom_protocol import ServerMessage
@@ -21,27 +22,33 @@ class People:
         self.me = ""
         self.exact = False
         self.version = 0
+        """Another number whenever there is something new to show."""
 
     def joined(self, me: str) -> None:
         """Start anew: this client has joined as ``me``."""
         self.me = me
         self.exact = False
+        self.version += 1
         self._replace((me,))
 
     def roster(self, names: Iterable[str]) -> None:
         """Take the server's list."""
-        self.exact = True
+        if not self.exact:
+            self.exact = True
+            self.version += 1
         self._replace((self.me, *names))
 
     def heard(self, message: ServerMessage) -> None:
         """Learn from a message: who speaks is there, who is offline is not."""
         if message.is_notice or message.sender == self.me:
             return
-        if message.announces_leave:
-            self._names.discard(message.sender)
-        elif len(self._names) < _MOST:
+        there = message.sender in self._names
+        if message.announces_leave and there:
+            self._names.remove(message.sender)
+            self.version += 1
+        elif not message.announces_leave and not there and len(self._names) < _MOST:
             self._names.add(message.sender)
-        self.version += 1
+            self.version += 1
 
     @property
     def names(self) -> list[str]:
@@ -58,5 +65,7 @@ class People:
         return f"{'People' if self.exact else 'Seen'} ({len(self._names):,})"
 
     def _replace(self, names: Iterable[str]) -> None:
-        self._names = set(list(names)[:_MOST])
-        self.version += 1
+        replaced = set(itertools.islice(names, _MOST))
+        if replaced != self._names:
+            self._names = replaced
+            self.version += 1

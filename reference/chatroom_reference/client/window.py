@@ -33,6 +33,8 @@ _SLICE_SECONDS = 0.012
 _MOST_LINES_A_SLICE = 64
 _MANY_PENDING = 2000
 _REPORTS_A_TICK = 2
+# However many come and go in a large room: a list of 5,000 takes 0.2 seconds to draw.
+_SECONDS_BETWEEN_LISTS = 0.2
 # A window that would be gone at once, because nobody listens, is not opened at all.
 _SECONDS_HIDDEN = 0.4
 
@@ -60,6 +62,7 @@ class ChatWindow:
         self._pending: deque[Line] = deque()
         self._phase: Phase | None = None
         self._people_shown = -1
+        self._people_due = 0.0
         self._slice = 4
         self._jump = False
         self._stopped = False
@@ -144,9 +147,7 @@ class ChatWindow:
         phase = self.session.phase
         status = self.session.status(now)
         self.status.show(status, can_reconnect=phase is Phase.WAITING)
-        if self._people_shown != self.session.people.version:
-            self._people_shown = self.session.people.version
-            self.people.show(self.session.people)
+        self._show_people(now)
         if phase is self._phase:
             return
         self._phase = phase
@@ -161,6 +162,13 @@ class ChatWindow:
             self._swap(self.name_panel)
         if phase in (Phase.CHATTING, Phase.REFUSED) and self.root.state() == "withdrawn":
             self._open()
+
+    def _show_people(self, now: float) -> None:
+        people = self.session.people
+        if people.version != self._people_shown and now >= self._people_due:
+            self._people_shown = people.version
+            self._people_due = now + _SECONDS_BETWEEN_LISTS
+            self.people.show(people)
 
     def _say_locally(self, text: str) -> None:
         self._pending.append(self._presenter.local(text, datetime.now()))
