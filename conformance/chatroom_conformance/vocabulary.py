@@ -20,7 +20,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn, Protocol
 
-from attrs import define, field, frozen
+from attrs import astuple, define, field, frozen
 
 from . import matches
 from .matches import Match, short
@@ -56,6 +56,8 @@ class Patience:
     """How long things may take, in seconds."""
 
     answer: float = 2.0
+    #: For the last of a thousand frames, or of many large ones.
+    bulk: float = 15.0
     connect: float = 5.0
     leave: float = 1.0
     #: How long a case may take in all: no wait of its goes on after that.
@@ -64,7 +66,8 @@ class Patience:
     @classmethod
     def scaled(cls, scale: float) -> Patience:
         """The default times, times `scale`."""
-        return cls(2.0 * scale, 5.0 * scale, 1.0 * scale, 30.0 * scale)
+        times = cls()
+        return cls(*(scale * time for time in astuple(times)))
 
 
 @define
@@ -456,13 +459,13 @@ class Client(Connection):
         self.room.wait(lambda: self.has(match) or self.ended is not None, within)
         return self.take(match)
 
-    def must_get(self, match: Match) -> dict[str, Any]:
+    def must_get(self, match: Match, within: float | None = None) -> dict[str, Any]:
         """Wait for a frame, as a step on the way to a claim.
 
         Raises:
             InconclusiveError: it doesn't come.
         """
-        found = self.wait_for(match)
+        found = self.wait_for(match, within)
         if found is None:
             raise InconclusiveError(f"{self.label} didn't get {match}{self.how_it_ended()}")
         return found
@@ -486,14 +489,14 @@ class Client(Connection):
         """The place of the first frame that fits among all that came, read or not."""
         return next((at for at, frame in enumerate(self.log) if match.fits(frame)), None)
 
-    def reach(self, fence: Fence) -> None:
+    def reach(self, fence: Fence, within: float | None = None) -> None:
         """Wait for a fence, as a step.
 
         Raises:
             InconclusiveError: it doesn't come.
         """
         fence.cause()
-        self.room.wait(lambda: fence.arrived() or self.ended is not None)
+        self.room.wait(lambda: fence.arrived() or self.ended is not None, within)
         if not fence.arrived():
             raise InconclusiveError(f"the fence at {self.label} didn't come{self.how_it_ended()}")
         if fence.match is not None:
@@ -535,6 +538,11 @@ class Client(Connection):
             )
             raise FailureError
         self.room.proved.add(req or self.room.requirement)
+
+    @property
+    def bulk(self) -> float:
+        """How long the last of very many frames may take, in seconds."""
+        return self.room.session.patience.bulk
 
     def wait_end(self, within: float | None = None) -> bool:
         """Wait until the server ends this connection, as a step."""

@@ -60,7 +60,7 @@ def order(room: Room) -> None:
             alice.say(text)
         else:
             alice.tell(bob, text)
-    bob.must_get(message(texts[-1]))
+    bob.must_get(message(texts[-1]), bob.bulk)
     bob.reach(alice.sentinel_to(bob))
     wanted = set(texts)
     heard = [f.value["message"] for f in bob.log if f.value and f.value.get("message") in wanted]
@@ -93,7 +93,7 @@ def one_order_for_all(room: Room) -> None:
             sender.say(text)
     for observer in observers:
         for sender in senders:
-            observer.reach(sender.sentinel_to(observer))
+            observer.reach(sender.sentinel_to(observer), observer.bulk)
 
     def heard(observer: Client) -> list[str]:
         values = [frame.value for frame in observer.log if frame.value]

@@ -316,10 +316,10 @@ def roster_too_large(room: Room) -> None:
     """A server MUST NOT grant `roster` to a join when the roster frame would be larger than
     32,768 octets."""
     _granted(room, "roster", "first")
-    people = LARGEST_ROSTER // 250 + 1
+    people = LARGEST_ROSTER // 200 + 1
     for number in range(people):
         name = room.name("r")
-        name += "\U0001f600" * ((255 - len(name)) // 4)
+        name += "\U0001f600" * (64 - len(name))
         person = room.connect(f"r{number}")
         person.ask_to_join(name)
         answer = person.must_get(response())

@@ -161,7 +161,7 @@ def complete_at_end(room: Room) -> None:
     risk=Risk.DEADLY,
 )
 def cut_off_at_end(room: Room) -> None:
-    """An endpoint MUST NOT process a frame that end of stream has cut off."""
+    """An endpoint MUST NOT process a frame that end of stream has left incomplete."""
     bob, carol = room.join("bob"), room.join("carol")
     for missing in (1, 5):
         alice = room.join("alice")

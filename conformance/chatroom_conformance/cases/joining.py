@@ -22,7 +22,8 @@ def granted(room: Room) -> None:
 
 @case("joining.response", "JOIN-10", needs=JOIN)
 def response_members(room: Room) -> None:
-    """A server MUST answer a join that it grants with `"isConnected": true`, `"errorCode": -1`."""
+    """A server MUST answer a join that it grants with a join response with `"isConnected": true`
+    and `"errorCode": -1`."""
     alice = room.connect("alice")
     alice.ask_to_join(room.name("alice"))
     alice.joined = True
