@@ -276,7 +276,8 @@ def _why_not_connected(address: Address, error: OSError | UnicodeError) -> str:
 
 def _why_no_tls(address: Address, error: ssl.SSLError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"The certificate of {address} is not trusted: {error.verify_message}."
+        why = error.verify_message.rstrip(".")
+        return f"The certificate of {address} is not trusted: {why}."
     if error.reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "UNKNOWN_PROTOCOL"):
         return f"{address} does not speak TLS; try without --tls."
     reason = (error.reason or "no reason given").replace("_", " ").lower()

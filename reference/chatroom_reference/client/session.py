@@ -320,8 +320,9 @@ class Session:
         elif self.phase is Phase.CONNECTING:
             self._lost(why or f"{self.address} closed the connection.", now)
         elif self.phase is Phase.JOINING:
+            why = (why or f"{self.address} closed the connection unanswered.").rstrip(".")
             hint = "" if self._tls else "; perhaps it expects --tls"
-            self._lost(why or f"{self.address} closed the connection unanswered{hint}.", now)
+            self._lost(f"{why}{hint}.", now)
         elif self.phase is Phase.CHATTING:
             self._lost(why or f"The connection to {self.address} was lost.", now)
 
