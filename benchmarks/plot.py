@@ -60,8 +60,9 @@ def _panel(title: str, curve: Curve, left: int) -> list[str]:
             f'<text x="{left - 8}" y="{y(value) + 4:.1f}" text-anchor="end">{value:g}</text>'
         )
     for size in SIZES:
+        label = f"{size // 1000}k" if size >= 1000 else f"{size}"
         out.append(
-            f'<text x="{x(size):.1f}" y="{_TOP + _HEIGHT + 20}" text-anchor="middle">{size}</text>'
+            f'<text x="{x(size):.1f}" y="{_TOP + _HEIGHT + 20}" text-anchor="middle">{label}</text>'
         )
     for name, values in curve.items():
         points = " ".join(f"{x(n):.1f},{y(v):.1f}" for n, v in sorted(values.items()))
