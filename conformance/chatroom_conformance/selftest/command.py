@@ -135,7 +135,7 @@ def _run(faults: list[str], odd: list[str], arguments: argparse.Namespace) -> Fi
     began = time.monotonic()
     found = Findings()
     total = len(faults) + len(odd) + arguments.shuffles
-    with ProcessPoolExecutor(max(1, arguments.jobs)) as pool:
+    with matrix.processes(arguments.jobs) as pool:
         futures = _submit(pool, faults, odd, arguments)
         for number, future in enumerate(as_completed(futures), 1):
             group, row = futures[future], future.result()

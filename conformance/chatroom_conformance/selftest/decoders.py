@@ -56,12 +56,16 @@ class OctetDecoder(ChangedDecoder):
 class TextDecoder(ChangedDecoder):
     """Reads each frame by a function of its own; a `ValueError` of it is a violation."""
 
+    #: Whether it does so for those only who have joined.
+    joined_only = True
+
     def _take_quickly(self, data: bytes, found: list[Item]) -> int:  # noqa: ARG002
         return 0
 
     def _decode(self, frame: bytes) -> dict[str, Any]:
         try:
-            return self.read(frame)
+            joined = self.connection.has_joined or not self.joined_only
+            return self.read(frame) if joined else self.strictly(frame)
         except UnicodeDecodeError:
             raise
         except ValueError as error:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import random
 from collections.abc import Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 from attrs import evolve, field, frozen
 
@@ -50,6 +51,14 @@ class Row:
     seconds: float = 0.0
     trouble: str = ""  #: the server was unreachable, or died, or the suite has a bug
     seed: int | None = None
+
+
+def processes(jobs: int) -> ProcessPoolExecutor:
+    """Processes to run servers and suites in, one pair each.
+
+    They are spawned, since a fork of a process with threads may hang.
+    """
+    return ProcessPoolExecutor(max(1, jobs), mp_context=multiprocessing.get_context("spawn"))
 
 
 def testable() -> list[str]:

@@ -248,6 +248,8 @@ _TWICE = "\ud800"
 class _DuplicateDecoder(TextDecoder):
     """Marks an object with a member that is there twice."""
 
+    joined_only = False
+
     def read(self, frame: bytes) -> dict[str, Any]:
         twice = False
 
@@ -267,6 +269,8 @@ class _DuplicateDecoder(TextDecoder):
 
 class _ReplacingDecoder(TextDecoder):
     """Puts U+FFFD for half of a surrogate pair."""
+
+    joined_only = False
 
     def read(self, frame: bytes) -> dict[str, Any]:
         try:
@@ -289,6 +293,8 @@ def _replaced(text: str) -> str:
 
 class _LenientDecoder(TextDecoder):
     """Takes the last of two members, and a number beyond a double for none."""
+
+    joined_only = False
 
     def read(self, frame: bytes) -> dict[str, Any]:
         try:

@@ -13,7 +13,6 @@ import functools
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from types import FrameType
 from typing import Any
 
@@ -165,7 +164,7 @@ def run(name: str, removed: str = "") -> _Run:
 
 def report(faults: Sequence[str], jobs: int) -> int:
     """Remove each check in turn, and print what came of it; 1 if a fault isn't seen at all."""
-    with ProcessPoolExecutor(max(1, jobs)) as pool:
+    with matrix.processes(jobs) as pool:
         plain = pool.submit(run, "")
         first = dict(zip(faults, pool.map(run, faults), strict=True))
         pairs = list(_needed(first))

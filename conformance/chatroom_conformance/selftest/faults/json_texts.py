@@ -65,13 +65,13 @@ class _SlashDecoder(TextDecoder):
 
 
 def _no_nul(_: Connection, frame: Members) -> Members | None:
-    """Ignore frames with a NUL in them."""
-    return frame if "\\u0000" not in json.dumps(frame) else None
+    """Ignore messages with a NUL in their text."""
+    return None if "\0" in str(frame.get("message")) else frame
 
 
 def _message_first(_: Connection, frame: Members) -> Members | None:
-    """Ignore messages in which `dm` is the first member."""
-    return None if next(iter(frame), "") == "dm" and "message" in frame else frame
+    """Ignore messages of many members of which `message` is the last."""
+    return None if len(frame) > 4 and list(frame)[-1] == "message" else frame
 
 
 class _ShortNumberDecoder(TextDecoder):
@@ -110,7 +110,7 @@ class _HugeDecoder(TextDecoder):
     """Relays an empty text when there is a number beyond a double."""
 
     def read(self, frame: bytes) -> dict[str, Any]:
-        value = json.loads(frame.decode())
+        value = json.loads(frame.decode(), parse_constant=lambda _: None)
         huge = any(isinstance(part, float) and math.isinf(part) for part in value.values())
         if not huge or not isinstance(value.get("message"), str):
             return self.strictly(frame)
@@ -146,11 +146,11 @@ FAULTS = (
           Change(decoder=_TabDecoder)),
     Fault("no-escaped-slash", "JSON-6", "An escaped slash is a violation.",
           Change(decoder=_SlashDecoder)),
-    Fault("nul-not-taken", "JSON-7", "A frame with U+0000 in a string is ignored.",
+    Fault("nul-not-taken", "JSON-7", "A text with U+0000 in it is not relayed.",
           Change(heard=_no_nul),
           {"MSG-3": "a text with U+0000 isn't relayed",
            "LIMIT-6": "the same, for a text of many of them"}),
-    Fault("message-first", "JSON-8", "A message that begins with `dm` is ignored.",
+    Fault("message-first", "JSON-8", "A message is ignored when its text comes last of many.",
           Change(heard=_message_first)),
     Fault("short-numbers", "JSON-9", "An integer of more than 200 digits is a violation.",
           Change(decoder=_ShortNumberDecoder)),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable
 
 from chatroom_protocol.errors import ErrorCode, ProtocolViolation, Refusal
@@ -65,19 +64,20 @@ def _renaming(change: Callable[[str], str]) -> Change:
 
 
 def _replaced(name: str) -> str:
-    return "".join("\ufffd" if unicodedata.category(c) == "Cn" else c for c in name)
+    return "".join("\ufffd" if ord(c) & 0xFFFE == 0xFFFE else c for c in name)
 
 
 FAULTS = (
     Fault("empty-name", "NAME-1", "An empty username is granted.",
           _granting(lambda name: name == ""),
-          {"NOTICE-1": "what a user without a name says looks like a notice"}),
+          {"NOTICE-1": "what a user without a name says looks like a notice",
+           "CLOSE-3": "the vector for it takes an empty name to be refused"}),
     Fault("name-of-65", "NAME-2", "A username of 65 code points is granted.",
           _granting(lambda name: len(name) == 65)),
     Fault("name-of-256-octets", "NAME-3", "A username of 256 octets is granted.",
           _granting(lambda name: len(name) <= 64 and len(name.encode()) > 255)),
     Fault("name-not-nfc", "NAME-4", "A username that is not in NFC is granted.",
-          _granting(lambda name: not unicodedata.is_normalized("NFC", name))),
+          _granting(lambda name: "NFC" in str(username_fault(name)))),
     Fault("name-with-del", "NAME-5", "A username with U+007F is granted.",
           _granting(lambda name: "\x7f" in name)),
     Fault("name-with-rlo", "NAME-6", "A username with U+202E is granted.",
@@ -88,7 +88,7 @@ FAULTS = (
           Change(first=refusing(lambda name: " " in name.strip(), ErrorCode.NOT_A_JOIN))),
     Fault("joiners-removed", "NAME-8", "Joiners are taken out of usernames.",
           _renaming(lambda name: name.replace("\u200d", ""))),
-    Fault("unassigned-replaced", "NAME-9", "Unassigned characters in usernames become U+FFFD.",
+    Fault("noncharacters-replaced", "NAME-9", "U+FFFF and the like in usernames become U+FFFD.",
           _renaming(_replaced)),
     Fault("case-folded", "NAME-10", "Names that differ by case only are one.",
           Change(room=_FoldingRoom)),

@@ -245,21 +245,17 @@ class _SpaceCountingDecoder(ChangedDecoder):
         return super().receive_data(data)
 
 
-class _LateSizeDecoder(OctetDecoder):
+class _LateSizeDecoder(ChangedDecoder):
     """Finds out that a frame is too large when it is complete."""
 
-    size = 0
     LIMIT = 65536
 
     def receive_data(self, data: bytes) -> list[Item]:
-        self.size += len(data)
-        found = ChangedDecoder.receive_data(self, data)
-        if not found:
-            return found
-        if self.size - len(data) > self.LIMIT:
+        before = len(self._buffer)
+        found = super().receive_data(data)
+        if found and before > self.LIMIT:
             self._failed = True
             return [ProtocolViolation(ViolationCode.TOO_LARGE, "the frame is too large", 0)]
-        self.size = len(self._buffer)
         return found
 
 
