@@ -385,7 +385,11 @@ class _Run:
         requirements = verdicts.requirement_results(cases)
         return RunResult(
             target=str(self.session.address),
-            verdict=verdicts.verdict(requirements, strict=self.options.strict),
+            verdict=verdicts.verdict(
+                requirements,
+                strict=self.options.strict,
+                broken_off=bool(ended_early or self.death or self.suite_bug),
+            ),
             requirements=requirements,
             cases=tuple(cases),
             started=started.strftime("%Y-%m-%dT%H:%M:%SZ"),

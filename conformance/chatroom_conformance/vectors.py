@@ -15,10 +15,12 @@ from typing import Any
 from attrs import define, evolve, field, frozen
 
 from .matches import disconnect, joined, kind_of, message, response, short
-from .registry import Body, Case, Risk
+from .reader import Frame, Reader
+from .registry import CASES, Body, Case, Risk
 from .requirements import requirements, spec_folder
 from .vocabulary import Client, InconclusiveError, Room
 
+#: Needed by every vector, and by those whose courses have such a reaction.
 NEEDS = (
     "framing.together",
     "joining.granted",
@@ -27,8 +29,24 @@ NEEDS = (
     "messages.sender-not-believed",
     "private.addressee",
 )
+_NEEDS_OF = {
+    "join": ("joining.not-announced-to-oneself", "joining.announced-once"),
+    "relay": ("delivery.once", "delivery.not-to-sender"),
+    "pong": ("extensions.ping-answered", "extensions.ping-answered-once"),
+    "refuse": ("refusals.answered", "refusals.rest-discarded"),
+    "close": ("refusals.answered",),
+    "violation": ("violations.nothing-relayed", "violations.rest-discarded"),
+    "leave": ("closing.rest-discarded",),
+}
+#: Needed where something is relayed before the connection ends in that way.
+_NEEDS_BEFORE = {
+    "violation": "delivery.before-violation",
+    "leave": "delivery.before-disconnect",
+    "end": "delivery.before-end-of-stream",
+}
 #: Requirements that are about the code of a refusal: they are blamed for a wrong one.
-_CODES = ("JOIN-6", "JOIN-7", "REFUSE-1", "REFUSE-2")
+_CODES = ("JOIN-4", "JOIN-6", "JOIN-7", "REFUSE-1", "REFUSE-2")
+_ABOUT_CODE = {1: "JOIN-4", 3: "JOIN-6", 4: "REFUSE-2"}
 _TAKEN, _NOT_ACCEPTABLE = 1, 3
 #: What part of an answer's time passes before somebody who has to be let go is asked to talk.
 _SOON = 0.125
@@ -80,13 +98,11 @@ def _read() -> Iterator[Vector]:
 def vector_cases() -> Iterator[Case]:
     """A case for each vector."""
     for vector in vectors():
-        first = vector.requirements[0]
-        codes = (name for name in vector.requirements if name in _CODES)
         yield Case(
             id=f"vectors.{vector.id}",
             body=_body(vector),
-            requirements=tuple(dict.fromkeys((first, *codes))) if _refuses(vector) else (first,),
-            needs=(*NEEDS, "refusals.answered") if vector.state == "waiting" else NEEDS,
+            requirements=tuple(dict.fromkeys((vector.requirements[0], *_codes_of(vector)[:1]))),
+            needs=_needs(vector),
             risk=Risk.DEADLY,
             residents=True,
             alone=_has_names_of_its_own(vector),
@@ -94,14 +110,53 @@ def vector_cases() -> Iterator[Case]:
         )
 
 
+def _codes_of(vector: Vector) -> list[str]:
+    """Who is to blame for a refusal with a wrong code, the likeliest first."""
+    named = [name for name in vector.requirements if name in _CODES]
+    codes = [c for course in vector.allowed for step in course for c in step.get("codes", ())]
+    return named + [_ABOUT_CODE[code] for code in codes if code in _ABOUT_CODE]
+
+
+def _needs(vector: Vector) -> tuple[str, ...]:
+    """What has to work so that a failure is the fault of what the vector is about."""
+    needs = list(NEEDS)
+    for course in vector.allowed:
+        done = [step["do"] for step in course]
+        needs += [name for do in done for name in _NEEDS_OF.get(do, ())]
+        if "relay" in done:
+            needs += [name for do, name in _NEEDS_BEFORE.items() if do in done]
+            needs += _needs_of_members(vector)
+    needs += _needs_of_octets(vector)
+    own = {case for case in needs if vector.requirements[0] in CASES[case].requirements}
+    return tuple(name for name in dict.fromkeys(needs) if name not in own or name in NEEDS)
+
+
+def _needs_of_members(vector: Vector) -> Iterator[str]:
+    octets = _octets(vector)
+    if b'"dm"' not in octets:
+        yield "messages.dm-absent"
+    if b'"sender"' not in octets:
+        yield "messages.other-members-ignored"
+
+
+def _needs_of_octets(vector: Vector) -> Iterator[str]:
+    if vector.cut != "one":
+        yield from ("framing.cut", "framing.byte-by-byte")
+    if b"}{" in _octets(vector):
+        yield "framing.glued"
+    frames = [item for item in Reader().feed(_octets(vector)) if isinstance(item, Frame)]
+    if any(b"\n" in frame.raw for frame in frames):
+        yield "framing.whitespace-inside"
+
+
+def _octets(vector: Vector) -> bytes:
+    return b"".join(pieces(vector.input, dict.fromkeys(("self", "other", "nobody"), "x")))
+
+
 def _has_names_of_its_own(vector: Vector) -> bool:
     """Whether somebody joins under a name that isn't unique to the run."""
     joins = [step for course in vector.allowed for step in course if step["do"] == "join"]
     return any("'name': 'self'" not in str(step["username"]) for step in joins)
-
-
-def _refuses(vector: Vector) -> bool:
-    return any(step["do"] == "refuse" for course in vector.allowed for step in course)
 
 
 def _body(vector: Vector) -> Body:
@@ -268,6 +323,7 @@ class _Player:
         """Say something behind the octets: who is served after them is somebody who stayed."""
         mine, other = self.mine, self.other
         fence = mine.sentinel_to(other)
+        mine.send(b"\n")  # so that servers that take no glued frames take this one
         fence.cause()
         self.room.wait(lambda: fence.arrived() or self._over())
         if fence.arrived():
@@ -339,11 +395,9 @@ class _Player:
         return seen == wanted
 
     def _blamed(self, seen: Seen) -> str:
-        codes = [name for name in self.vector.requirements if name in _CODES]
-        wants_refusal = all(wanted.refused for wanted, _, _ in self.courses)
-        if seen.refused and wants_refusal and codes:
-            return codes[0]
-        return self.vector.requirements[0]
+        refused = any(wanted.refused for wanted, _, _ in self.courses)
+        codes = _codes_of(self.vector)
+        return codes[0] if seen.refused and refused and codes else self.vector.requirements[0]
 
 
 def _texts(client: Client, name: str) -> list[str]:
@@ -352,8 +406,8 @@ def _texts(client: Client, name: str) -> list[str]:
         return []
     values = [frame.value for frame in client.unread if frame.value]
     said = [v["message"] for v in values if kind_of(v) == "message" and v.get("sender") == name]
-    leave = f"{name} is offline\n"
-    return [t for t in said if isinstance(t, str) and t != leave and not t.startswith("sentinel ")]
+    aside = (f"{name} is offline", "sentinel ")
+    return [text for text in said if isinstance(text, str) and not text.startswith(aside)]
 
 
 def _in_words(wanted: Seen, codes: Sequence[int], course: Sequence[Mapping[str, Any]]) -> str:

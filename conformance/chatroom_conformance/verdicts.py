@@ -34,8 +34,10 @@ def case_result(
     open_status = Status.MET if early is None else early
     if early is Status.VIOLATED:
         open_status = Status.INCONCLUSIVE
+    # What a case is about is met at its end only: a part of it proves nothing.
+    proved = room.proved if early is None else room.proved - {room.requirement}
     outcomes = {
-        name: broken.get(name) or (Status.MET if name in room.proved else open_status)
+        name: broken.get(name) or (Status.MET if name in proved else open_status)
         for name in dict.fromkeys((*case.requirements, *broken))
     }
     return CaseResult(
@@ -141,10 +143,13 @@ def requirement_results(cases: Collection[CaseResult]) -> tuple[RequirementResul
     return tuple(results)
 
 
-def verdict(results: Iterable[RequirementResult], *, strict: bool = False) -> Verdict:
+def verdict(
+    results: Iterable[RequirementResult], *, strict: bool = False, broken_off: bool = False
+) -> Verdict:
     """The judgement: every selected, applicable MUST for servers has to be met.
 
-    Nothing met at all never conforms. With `strict` a SHOULD counts like a MUST.
+    Nothing met at all never conforms, nor does a run that was broken off. With `strict` a SHOULD
+    counts like a MUST.
     """
     binding = [
         result
@@ -155,6 +160,6 @@ def verdict(results: Iterable[RequirementResult], *, strict: bool = False) -> Ve
     statuses = {result.status for result in binding}
     if statuses & {Status.VIOLATED, Status.DEVIATES}:
         return Verdict.NOT_CONFORMANT
-    if Status.INCONCLUSIVE in statuses or Status.MET not in statuses:
+    if broken_off or Status.INCONCLUSIVE in statuses or Status.MET not in statuses:
         return Verdict.INCONCLUSIVE
     return Verdict.CONFORMANT

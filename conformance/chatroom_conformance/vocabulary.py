@@ -210,6 +210,13 @@ class Room:
             self.network.wait(lambda: False, self.session.patience.leave / 5)
         raise InconclusiveError(f"{label} was refused: {short(answer)}")
 
+    def join_if_may(self, label: str, base: str) -> Client:
+        """Somebody under an unusual name, or a usual one where the server wants none of those."""
+        try:
+            return self.join(label, self.name(base))
+        except InconclusiveError:
+            return self.join(label)
+
     def bystanders(self) -> tuple[Client, Client]:
         """Two people who have nothing to do with it."""
         if self._bystanders is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..matches import anything_but, disconnect, message
+from ..matches import disconnect, message
 from ..registry import Risk, case
 from ..results import What
 from ..vocabulary import Room
@@ -21,12 +21,15 @@ def last_frame(room: Room) -> None:
     alice.forget()
     alice.leave()
     alice.expect(disconnect(), req="LEAVE-1")
-    alice.forget()
     text = room.text()
     bob.say(text)
     carol.expect(message(text), req="DM-1")
     room.settle()
-    alice.never(anything_but(), until=alice.the_end())
+    room.stop_unless(alice.wait_end(), "the connection isn't closed")
+    place = alice.place_of(disconnect())
+    assert place is not None
+    behind = [frame.value for frame in alice.log[place + 1 :]]
+    room.claim(not behind, "nothing behind the disconnect frame", f"then came {behind}")
 
 
 @case("closing.rest-discarded", "CLOSE-3", needs=TALK, control="messages.everyone",

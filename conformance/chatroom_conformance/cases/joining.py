@@ -127,7 +127,7 @@ def hears_without_gap(room: Room) -> None:
     )
 
 
-@case("joining.taken", "JOIN-4", needs=REFUSED)
+@case("joining.taken", "JOIN-4", needs=TALK)
 def taken(room: Room) -> None:
     """A server MUST refuse a join whose username a joined client has, with code 1."""
     alice = room.join("alice")

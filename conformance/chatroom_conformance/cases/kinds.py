@@ -81,7 +81,7 @@ def message_second(room: Room) -> None:
     alice.say(text, **extra)
     bob.expect(message(text))
     room.settle()
-    alice.never(anything_but("message"), until=bob.sentinel_to(alice))
+    alice.never(anything_but("message", "ping"), until=bob.sentinel_to(alice))
 
 
 @case("kinds.second-join", "KIND-4", needs=TALK, control="joining.announced")

@@ -7,7 +7,7 @@ import json
 from ..matches import about, disconnect, message, response, told
 from ..registry import Risk, case
 from ..vocabulary import Client, FailureError, InconclusiveError, Room
-from .common import SAY, TALK, claim_code
+from .common import GLUE, SAY, TALK, claim_code
 from .framing import frame_of
 
 CLIENT_FRAME = 4096
@@ -137,7 +137,7 @@ def too_deep(room: Room) -> None:
     room.bystander_unharmed()
 
 
-@case("limits.queue", "LIMIT-10", needs=(*TALK, "leaving.announced"), risk=Risk.DEADLY)
+@case("limits.queue", "LIMIT-10", needs=(*GLUE, "framing.cut"), risk=Risk.DEADLY)
 def queue(room: Room) -> None:
     """A server MUST NOT cut off a client for what is queued for it while that is less than 65,536
     octets."""
@@ -171,7 +171,7 @@ def fill(room: Room, sender: Client, slow: Client, octets: int) -> list[str]:
         sender.tell(slow, text)
 
 
-@case("limits.stalled-delays-nobody", "ROBUST-3", needs=TALK, risk=Risk.DEADLY)
+@case("limits.stalled-delays-nobody", "ROBUST-3", needs=(*GLUE, "framing.cut"), risk=Risk.DEADLY)
 def stalled_delays_nobody(room: Room) -> None:
     """A server MUST NOT let a client that does not read what it is sent delay what others are
     sent."""
@@ -204,7 +204,7 @@ def endless_frame(room: Room) -> None:
     if room.wait(lambda: alice.ended is not None or alice.has(disconnect())):
         return
     alice.send(b'"}\n')
-    room.wait(lambda: alice.ended is not None or bob.has(message(text)))
+    room.wait(lambda: alice.ended is not None or bob.has(message(text)), alice.bulk)
     if bob.has(message(text)):
         room.fail("a limit on the size of a client frame", f"{HUGE:,} octets taken", req="LIMIT-4")
     else:
@@ -244,7 +244,8 @@ def sixteen(room: Room) -> None:
         person.joined = answer["isConnected"] is True
         if not person.joined and room.session.strangers:
             raise InconclusiveError("strangers are in the room, and it got full")
-        room.claim(person.joined, f"client {number + 1} of 16 is accepted", answer)
+        if not room.claim(person.joined, f"client {number + 1} of 16 is accepted", answer):
+            raise FailureError
         people.append(person)
     text = room.text()
     people[0].say(text)

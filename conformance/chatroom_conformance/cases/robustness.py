@@ -79,10 +79,10 @@ def idle(room: Room) -> None:
     others."""
     one, _ = room.bystanders()
     room.connect("silent")
+    part = room.join("part of a frame")
     half = room.connect("half a join")
     half.spoilt = True
     half.send(b'{"username": "')
-    part = room.join("part of a frame")
     part.spoilt = True
     part.send(b'{"message": "')
     room.bystander_unharmed()
