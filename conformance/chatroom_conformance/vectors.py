@@ -126,6 +126,10 @@ def _needs(vector: Vector) -> tuple[str, ...]:
         if "relay" in done:
             needs += [name for do, name in _NEEDS_BEFORE.items() if do in done]
             needs += _needs_of_members(vector)
+        if "leave" in done and b'"sender"' in _octets(vector):
+            needs += ["leaving.sender-ignored", "leaving.sender-of-any-type"]
+        if "join" in done and len(done) > 1:
+            needs.append("joining.frames-behind")
     needs += _needs_of_octets(vector)
     own = {case for case in needs if vector.requirements[0] in CASES[case].requirements}
     return tuple(name for name in dict.fromkeys(needs) if name not in own or name in NEEDS)
@@ -140,11 +144,16 @@ def _needs_of_members(vector: Vector) -> Iterator[str]:
 
 
 def _needs_of_octets(vector: Vector) -> Iterator[str]:
+    octets = _octets(vector)
+    if vector.end:
+        yield "leaving.end-of-stream-closed"
+    if b"\r" in octets:
+        yield "framing.whitespace-between"
     if vector.cut != "one":
         yield from ("framing.cut", "framing.byte-by-byte")
-    if b"}{" in _octets(vector):
+    if b"}{" in octets:
         yield "framing.glued"
-    frames = [item for item in Reader().feed(_octets(vector)) if isinstance(item, Frame)]
+    frames = [item for item in Reader().feed(octets) if isinstance(item, Frame)]
     if any(b"\n" in frame.raw for frame in frames):
         yield "framing.whitespace-inside"
 

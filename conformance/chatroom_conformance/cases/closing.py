@@ -51,7 +51,9 @@ def rest_discarded(room: Room) -> None:
         bob.never(message(text), until=carol.sentinel_to(bob))
 
 
-@case("closing.queue-written", "CLOSE-2", needs=(*TALK, "limits.queue"), risk=Risk.DEADLY)
+@case(
+    "closing.queue-written", "CLOSE-2", needs=("limits.queue", "leaving.answered"), risk=Risk.DEADLY
+)
 def queue_written(room: Room) -> None:
     """A server MUST write the frames that are queued for a client, its last one included, before
     it closes the connection for a disconnect, a refusal, a violation or end of stream."""

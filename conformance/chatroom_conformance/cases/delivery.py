@@ -158,7 +158,12 @@ def before_violation(room: Room) -> None:
         bob.expect(message(text))
 
 
-@case("delivery.before-leave", "DELIV-7", needs=(*GLUE, "leaving.announced"), risk=Risk.FRAMING)
+@case(
+    "delivery.before-leave",
+    "DELIV-7",
+    needs=(*GLUE, "leaving.announced", "joining.announced"),
+    risk=Risk.FRAMING,
+)
 def before_leave(room: Room) -> None:
     """A server MUST send the messages of a client before it announces that client's leave."""
     alice, bob, texts = _last_words(room, "disconnect")

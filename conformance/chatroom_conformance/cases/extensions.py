@@ -100,7 +100,7 @@ def unknown_ignored(room: Room) -> None:
     )
 
 
-@case("extensions.decision", "EXT-9", needs=(*TALK, "refusals.answered"))
+@case("extensions.decision", "EXT-9", needs=(*TALK, "refusals.answered", "joining.taken"))
 def decision(room: Room) -> None:
     """A server MUST decide on a join regardless of the extensions that it asks for."""
     owner = room.join("owner")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from ..matches import anything_but, joined, kind_of, message, response, short
 from ..registry import Risk, case
 from ..vocabulary import Room
@@ -162,8 +164,9 @@ def frames_behind(room: Room) -> None:
     bob = room.join("bob")
     name, text = room.name("alice"), room.text()
     alice = room.connect("alice")
-    alice.ask_to_join(name)
-    alice.say(text)
+    alice.username = name
+    frames = ({"username": name}, {"message": text, "sender": name, "dm": None})
+    alice.send(b"".join(json.dumps(frame).encode() + b"\n" for frame in frames))
     alice.must_get(response(isConnected=True))
     alice.joined = True
     bob.expect(message(text))
