@@ -361,6 +361,8 @@ class _FewHearRoom(HostedRoom):
     """Announces a leave to one user only."""
 
     def _leave(self, key: Peer, reason: LeaveReason, out: _Out) -> None:
+        if not self._members[key].joined:
+            return
         everyone = self._users
         first = [name for name in everyone if everyone[name] is not key][:1]
         self._users = {name: who for name, who in everyone.items() if name in first or who is key}

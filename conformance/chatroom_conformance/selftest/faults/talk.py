@@ -35,6 +35,8 @@ from ..host import (
 from .people import _first_frame, _twice, _with
 
 _Out = _Outbox[Peer]
+#: A text of so many code points may be too long to be relayed.
+_LONG = 4096
 Heard = Callable[[Connection, Members], Item | Rejection | ClientMessage | None]
 
 
@@ -252,8 +254,8 @@ class _RememberingRoom(HostedRoom):
         self.gone.add(key.username)
 
     def is_gone(self, name: str | None) -> bool:
-        """Whether somebody of this name was here, and isn't."""
-        return name in self.gone and name not in self.usernames
+        """Whether somebody of this name was here, and isn't; words of one part don't count."""
+        return name in self.gone and name not in self.usernames and "-" in str(name)
 
 
 class _ForwardingRoom(_RememberingRoom):
@@ -377,19 +379,21 @@ class _ThreeHearRoom(_RelayRoom):
     """Relays to three others at most."""
 
     def relay(self, key: Peer, event: ClientMessage, out: _Out) -> bool:
-        if event.dm is None:
+        short = event.dm is None and len(event.message) < _LONG
+        if short:
             to = self.others(key)[:3]
             out.send(to, octets(message(event.message, key.username)))
-        return event.dm is None
+        return short
 
 
 class _EchoRoom(_RelayRoom):
     """Relays what is said to everyone to its sender too."""
 
     def relay(self, key: Peer, event: ClientMessage, out: _Out) -> bool:
-        if event.dm is None:
+        short = event.dm is None and len(event.message) < _LONG
+        if short:
             out.send(self.joined(), octets(message(event.message, key.username)))
-        return event.dm is None
+        return short
 
 
 class _StutteringRoom(_RelayRoom):
@@ -418,10 +422,17 @@ class _OvertakingRoom(HostedRoom):
 
 
 class _TwoOrdersServer(Server):
-    """Sends what every second user says 3 ms later to every second receiver.
+    """Sends what a user says up to 4 ms later, differently for different receivers.
 
-    What one user says to one receiver keeps its order, and so does what is announced.
+    What one user says to one receiver keeps its order, announcements included.
     """
+
+    def __init__(self, change: Change) -> None:
+        super().__init__(change)
+        self._numbers_of: dict[str, int] = {}
+
+    def _number(self, name: str) -> int:
+        return self._numbers_of.setdefault(name, len(self._numbers_of))
 
     def perform(self, action: Action[Peer]) -> None:
         frame = _first_frame(action.data) if isinstance(action, Send) else {}
@@ -430,11 +441,8 @@ class _TwoOrdersServer(Server):
             super().perform(action)
             return
         for peer in action.connections:
-            odd = (self._rank(speaker) + self._rank(peer.username)) % 2
-            self.later(0.003 * odd, self._sending(peer, action.data))
-
-    def _rank(self, name: str) -> int:
-        return sum(name.encode())
+            late = self._number(speaker) * self._number(peer.username) % 3
+            self.later(0.002 * late, self._sending(peer, action.data))
 
     def _sending(self, peer: Peer, data: bytes) -> Callable[[], None]:
         def send() -> None:
