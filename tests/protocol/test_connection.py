@@ -35,6 +35,8 @@ from chatroom_protocol import (
 from chatroom_protocol.connection import format_date
 from tests.protocol.rooms import DATE, clock, line, message
 
+ENDED = r"^nothing can be received after the end of the stream$"
+
 
 def sent(connection: ClientConnection | ServerConnection) -> list[Any]:
     return [json.loads(frame) for frame in connection.data_to_send().splitlines()]
@@ -62,6 +64,7 @@ def joined_server(*extensions: str) -> ServerConnection:
 class TestClient:
     def test_joining_sends_the_name_and_the_extensions_asked_for(self) -> None:
         client = ClientConnection(extensions=("roster",))
+        assert (client.username, client.granted, client.roster) == (None, frozenset(), None)
         client.join("me")
         assert sent(client) == [{"username": "me", "extensions": ["roster"]}]
         assert client.username == "me"
@@ -241,7 +244,7 @@ class TestClient:
         assert client.receive_eof() == [EndOfStream()]
         assert client.receive_eof() == []
         assert client.close_expected
-        with pytest.raises(LocalProtocolError, match="after the end of the stream"):
+        with pytest.raises(LocalProtocolError, match=ENDED):
             client.receive_data(b"")
 
 
@@ -408,7 +411,7 @@ class TestServer:
         server.feed_eof()
         assert server.next_event() == EndOfStream()
         assert server.next_event() is None
-        with pytest.raises(LocalProtocolError, match="after the end of the stream"):
+        with pytest.raises(LocalProtocolError, match=ENDED):
             server.feed(b"")
 
     def test_frames_in_front_of_the_end_of_stream_come_first(self) -> None:

@@ -206,6 +206,22 @@ def test_the_server_says_goodbye(number: signal.Signals) -> None:
         assert server.end() == (0, "", "")
 
 
+def test_the_server_passes_the_conformance_suite() -> None:
+    """All cases but the vectors, which the room passes elsewhere."""
+    command = f"{sys.executable} {EXAMPLES / 'asyncio_server.py'} {{port}}"
+    suite = [sys.executable, "-m", "chatroom_conformance", "--exec", command]
+    done = subprocess.run(
+        [*suite, "--skip", "vectors*", "--timeout-scale", "3"],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.splitlines()[-1].startswith("CONFORMANT ")
+
+
 def blocks(language: str) -> list[str]:
     text = README.read_text(encoding="utf-8")
     return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)

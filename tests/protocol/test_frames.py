@@ -174,6 +174,28 @@ def test_a_frame_of_a_joined_client(members: dict[str, Any], expected: Any) -> N
     assert (found.code if isinstance(found, Rejection) else found) == expected
 
 
+@pytest.mark.parametrize(
+    ("members", "words"),
+    [
+        ({"disconnect": 1}, "disconnect has to be true; anything else does nothing"),
+        (
+            {"message": 5},
+            "the message was not delivered, because message has to be a string",
+        ),
+        (
+            {"message": "", "dm": 5},
+            "the message was not delivered, because dm has to be a username, or null for everyone",
+        ),
+        ({"ping": 5}, "a ping token is a string"),
+        ({"ping": "x" * 65}, "a ping token has at most 64 characters, not 65"),
+    ],
+)
+def test_a_rejection_says_in_words_what_is_wrong(members: dict[str, Any], words: str) -> None:
+    found = parse_client_frame(members, ("ping",))
+    assert isinstance(found, Rejection)
+    assert found.detail == words
+
+
 @pytest.mark.parametrize("members", [{"ping": "1"}, {"pong": "1"}, {"ping": 5}])
 def test_extensions_not_granted_are_frames_of_no_kind(members: dict[str, Any]) -> None:
     assert parse_client_frame(members, ("roster",)) is None

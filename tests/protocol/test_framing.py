@@ -65,6 +65,7 @@ def test_good_frames_are_found_however_they_are_cut(
         (b"\xef\xbb\xbf{}", C.NOT_JSON, 0),
         (b"{}\x00", C.NOT_JSON, 2),
         (b"{} }", C.NOT_JSON, 3),
+        (b"{}{} {}x", C.NOT_JSON, 7),
         (b" [1]", C.NOT_AN_OBJECT, 1),
         (b'{}"x"', C.NOT_AN_OBJECT, 2),
         (b"-1", C.NOT_AN_OBJECT, 0),

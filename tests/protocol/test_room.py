@@ -231,6 +231,7 @@ class TestMessages:
         [log] = room.log
         assert isinstance(log, Rejected)
         assert (log.connection, log.username, log.code) == ("a", "a", code)
+        assert log.detail
         [notice] = room.peers["a"].take()
         assert (notice["sender"], notice["dm"]) == ("", "a")
         assert room.peers["b"].take() == []
@@ -441,6 +442,14 @@ class TestLimits:
         assert room.room.receive_data("a", frame * 2, later) == []
         assert room.room.receive_data("a", frame, later) == [PauseReading("a")]
 
+    def test_a_debt_is_paid_at_the_rate_allowed(self) -> None:
+        room = world("a", max_messages_per_second=4, message_burst=4).room
+        frame = line({"message": "x"})
+        assert room.receive_data("a", frame * 4, NOW) == []
+        assert room.receive_data("a", frame * 2, NOW + 0.5) == []
+        assert room.receive_data("a", frame, NOW + 0.5) == [PauseReading("a")]
+        assert room.next_deadline == NOW + 0.75
+
     @pytest.mark.parametrize("members", [{"message": 5}, {"ping": "1"}, {"pong": "1"}])
     def test_frames_that_are_answered_or_rejected_count_too(self, members: dict[str, Any]) -> None:
         room = world(max_messages_per_second=1, message_burst=1)
@@ -531,6 +540,54 @@ class TestTime:
         room.eof("a")
         assert room.peers["a"].closed
         assert room.room.next_deadline == NOW + 2
+
+    @pytest.mark.parametrize(
+        "end",
+        [
+            lambda room: room.data("a", b"x"),
+            lambda room: room.say("a", username=" "),
+            lambda room: room.wait(1),
+            lambda room: room.eof("a"),
+        ],
+    )
+    def test_whoever_does_not_join_lingers_as_long_and_is_refused_once(
+        self, end: Callable[[World], None]
+    ) -> None:
+        room = world(join_timeout=1, linger_timeout=10)
+        peer = room.connect("a")
+        end(room)
+        ended = room.now
+        assert len(peer.take()) == (not peer.closed)
+        assert room.room.next_deadline == ended + 10
+        room.wait(5)
+        assert peer.take() == []
+        room.wait(ended + 10 - room.now)
+        assert peer.aborted
+        assert room.room.next_deadline is None
+
+    @pytest.mark.parametrize(
+        "end",
+        [
+            lambda room: room.say("a", disconnect=True),
+            lambda room: room.data("a", b"x"),
+            lambda room: room.eof("a"),
+            lambda room: room.wait(3),
+            lambda room: room.do(room.room.shut_down(room.now)),
+        ],
+    )
+    def test_whoever_leaves_lingers_as_long_and_is_told_once(
+        self, end: Callable[[World], None]
+    ) -> None:
+        room = world("a", max_silence=3, linger_timeout=10)
+        end(room)
+        ended = room.now
+        room.peers["a"].take()
+        assert room.room.next_deadline == ended + 10
+        room.wait(5)
+        assert room.peers["a"].take() == []
+        room.wait(ended + 10 - room.now)
+        assert room.peers["a"].aborted
+        assert room.room.next_deadline is None
 
     def test_the_next_deadline_is_the_earliest_of_all(self) -> None:
         room = world(
