@@ -4,9 +4,11 @@ A key that is typed, or the network, waits as long as the longest stretch in whi
 a timer that wants to run every 10 ms notes how late it does, while a server sends a burst of
 2,000 messages of one kind at once. The goal is at most 200 ms, which is felt as no delay.
 
-Needs Xvfb:
+Needs Xvfb, and a machine that has nothing else to do; on another one only the second line
+measures the client and not its neighbours:
 
     python benchmarks/client_latency.py
+    chrt --rr 1 python benchmarks/client_latency.py
 """
 
 from __future__ import annotations
