@@ -325,8 +325,14 @@ class _Player:
                 self._say_more()
             if mine.joined and not mine.spoilt:
                 return
+        # Nothing orders the fence of another sender behind what this one said: that is awaited.
+        self.room.wait(self._all_relayed)
         _, resident = self.room.residents()
         other.reach(resident.sentinel_to(other))
+
+    def _all_relayed(self) -> bool:
+        relayed = self._look().to_other
+        return any(seen.to_other == relayed for seen, _, _ in self.courses)
 
     def _say_more(self) -> None:
         """Say something behind the octets: who is served after them is somebody who stayed."""
