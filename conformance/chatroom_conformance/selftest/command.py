@@ -195,6 +195,9 @@ def _table(rows: Mapping[str, Row]) -> Iterator[str]:
         if name in rows:
             blamed = rows[name].blamed
             killed = fault.requirement in blamed
+            if fault.unreachable:
+                yield f"{name:26} {fault.requirement:12} ({rows[name].trouble})"
+                continue
             others = sorted(set(blamed) - {fault.requirement})
             marks = [f"+{other}" if other in fault.also else f"!{other}" for other in others]
             words = [fault.requirement if killed else "NOT BLAMED", *marks]
@@ -203,7 +206,7 @@ def _table(rows: Mapping[str, Row]) -> Iterator[str]:
 
 def _figures(found: Findings) -> Iterator[str]:
     rows = found.faults.values()
-    killed = sum(FAULTS[row.name].requirement in row.blamed for row in rows)
+    killed = sum(_is_seen(row) for row in rows)
     broken = {FAULTS[row.name].requirement for row in rows}
     excused = sum(len(FAULTS[row.name].also) for row in rows)
     yield f"{killed} of {len(found.faults)} faults blamed on their {len(broken)} requirements"
@@ -214,6 +217,11 @@ def _figures(found: Findings) -> Iterator[str]:
         same = sum(not list(_changed(row, found)) for row in found.shuffled)
         yield f"{same} of {len(found.shuffled)} shuffled runs with the same verdicts"
     yield f"{found.seconds:.0f} seconds"
+
+
+def _is_seen(row: Row) -> bool:
+    fault = FAULTS[row.name]
+    return fault.requirement in row.blamed or (fault.unreachable and bool(row.trouble))
 
 
 def _changed(row: Row, found: Findings) -> Iterator[str]:

@@ -25,6 +25,9 @@ class Fault:
     #: Which cases it takes to see it: those that run only when they are asked for.
     disruptive: bool = False
     timed: bool = False
+    #: The suite expects TLS.
     tls: bool = False
     #: The server goes away for it.
     dies: bool = False
+    #: Nothing can be tested, which has to be said, and no requirement may be met.
+    unreachable: bool = False

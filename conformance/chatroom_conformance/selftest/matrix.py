@@ -18,6 +18,7 @@ from .fault import Fault
 from .faults import FAULTS
 from .host import Change
 from .odd import ODD, Odd
+from .secure import client_context
 
 #: The server without a fault, among the odd ones.
 PLAIN = "plain"
@@ -124,6 +125,7 @@ def options_for(fault: Fault, *, deep: bool, seed: int | None, sample: int = 0) 
         seed=seed,
         disruptive=fault.disruptive,
         timed=fault.timed,
+        tls=client_context() if fault.tls else None,
     )
     if deep:
         return options
@@ -147,7 +149,10 @@ def run_fault(name: str, *, deep: bool, seed: int | None = None, sample: int = 0
 
 def odd_options(odd: Odd, *, deep: bool, seed: int | None, sample: int = 0) -> Options:
     """How the suite is run against an odd server: all of it, or so many cases."""
-    options = Options(timeout_scale=odd.timeout_scale, seed=seed, disruptive=odd.disruptive)
+    tls = client_context() if odd.tls else None
+    options = Options(
+        timeout_scale=odd.timeout_scale, seed=seed, disruptive=odd.disruptive, tls=tls
+    )
     if deep:
         return options
     plain = sorted(case.id for case in registry.load().values() if not case.timed)
@@ -231,6 +236,9 @@ def stale(row: Row) -> list[str]:
 def faults_in(row: Row) -> list[str]:
     """What is wrong with a row: sentences, none when the suite did what it has to."""
     fault = FAULTS[row.name]
+    if fault.unreachable:
+        quiet = row.trouble and not row.met and not row.blamed
+        return [] if quiet else [f"{row.name}: nothing can be tested, and that isn't said"]
     wrong = [f"{row.name}: {row.trouble}"] if row.trouble else []
     if fault.requirement not in row.blamed:
         state = "met" if fault.requirement in row.met else "undecided"

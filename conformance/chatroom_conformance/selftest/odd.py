@@ -37,6 +37,7 @@ from .host import (
     message,
     octets,
 )
+from .secure import SecureServer
 
 #: A frame with more octets than this is written without ornaments.
 _LARGE = 4096
@@ -52,6 +53,7 @@ class Odd:
     shards: int = 1
     timeout_scale: float = 1.0
     disruptive: bool = False
+    tls: bool = False
 
 
 def _written(write: Callable[[Members], bytes]) -> Change:
@@ -387,6 +389,7 @@ ODD: dict[str, Odd] = {
             Change(decoder=_EarlyDecoder)),
         Odd("notices", "There are notices about everything.", Change(sent=_talkative)),
         Odd("farewell", "Who ends its stream gets a disconnect.", Change(server=_FarewellServer)),
+        Odd("tls", "TLS is around it all.", Change(server=SecureServer), tls=True),
         Odd("least-limits", "All limits are as low as they may be.",
             Change(limits=_LEAST), disruptive=True),
         Odd("ascii-names", "Usernames are in ASCII by policy.", Change(first=_ascii_names)),

@@ -1,4 +1,4 @@
-"""The kill matrix: every fault blamed on its requirement, nothing else blamed, odd servers clean."""
+"""The kill matrix: each fault blamed on its requirement, nothing else blamed, odd ones clean."""
 
 from __future__ import annotations
 

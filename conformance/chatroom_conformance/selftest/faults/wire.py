@@ -34,6 +34,7 @@ from ..host import (
     kind_of,
     octets,
 )
+from ..secure import TruncatingServer
 
 _Out = _Outbox[Peer]
 _WHITESPACE = b" \t\n\r"
@@ -183,11 +184,10 @@ class _MendingServer(Server):
 class _LetterSkippingDecoder(OctetDecoder):
     """Skips letters between the frames of who has joined."""
 
-    looks_at = re.compile(b"[a-z{}]")
-
     def take(self, octets: bytes) -> list[Item]:
-        skip = octets.isalpha() and not self.inside and self.connection.has_joined
-        return [] if skip else super().take(octets)
+        if not self.inside and self.connection.has_joined:
+            octets = re.sub(rb"[A-Za-z]", b"", octets)
+        return super().take(octets)
 
 
 class _NulSkippingDecoder(OctetDecoder):
@@ -368,6 +368,10 @@ FAULTS = (
     Fault("pretty-printed", "FRAME-3", "Frames are written a member a line.",
           Change(sent=_pretty)),
     Fault("nul-behind-frames", "FRAME-4", "A NUL follows every frame.", Change(sent=_ends_in_nul)),
+    Fault("clear-beginning", "TLS-1", "A connection begins without TLS.", Change(),
+          tls=True, unreachable=True),
+    Fault("end-unnoticed", "TLS-3", "The end without close_notify is not noticed.",
+          Change(server=TruncatingServer), tls=True),
     Fault("glued-frames-refused", "FRAME-5", "Two frames with nothing between are a violation.",
           Change(decoder=_GluedDecoder)),
     Fault("carriage-return-refused", "FRAME-6", "A CR between frames is a violation.",
