@@ -138,7 +138,7 @@ def unknown_members(room: Room) -> None:
 @case("kinds.stays-connected", "CONN-2", needs=TALK)
 def stays_connected(room: Room) -> None:
     """A server MUST keep the connection of a client that has joined open until the client leaves
-    or the server ends the connection as Section 7.7 describes."""
+    or the server ends the connection as Section 7.7 or 8.1 describes."""
     alice, bob = room.join("alice"), room.join("bob")
     for number in range(5):
         carol = room.join("carol")
