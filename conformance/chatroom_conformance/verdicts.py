@@ -98,8 +98,9 @@ _WORST_FIRST = (
     Status.VIOLATED,
     Status.DEVIATES,
     Status.INCONCLUSIVE,
-    Status.BLOCKED,
+    # Blocked says that something else failed, or that the server died later: what is met stays so.
     Status.MET,
+    Status.BLOCKED,
     Status.NOT_APPLICABLE,
     Status.UNTESTED,
 )

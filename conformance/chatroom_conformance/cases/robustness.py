@@ -73,7 +73,7 @@ def abrupt_end(room: Room) -> None:
     newcomer.joined = True
 
 
-@case("robustness.idle", "ROBUST-5", needs=TALK, risk=Risk.FRAMING)
+@case("robustness.idle", "ROBUST-5", needs=TALK, risk=Risk.DEADLY)
 def idle(room: Room) -> None:
     """A server MUST NOT let a connection that sends nothing, or only part of a frame, delay
     others."""
