@@ -47,6 +47,7 @@ _NEEDS_BEFORE = {
 #: Requirements that are about the code of a refusal: they are blamed for a wrong one.
 _CODES = ("JOIN-4", "JOIN-6", "JOIN-7", "REFUSE-1", "REFUSE-2")
 _ABOUT_CODE = {1: "JOIN-4", 3: "JOIN-6", 4: "REFUSE-2"}
+_ONE_READ = 1000
 _TAKEN, _NOT_ACCEPTABLE = 1, 3
 #: What part of an answer's time passes before somebody who has to be let go is asked to talk.
 _SOON = 0.125
@@ -149,7 +150,8 @@ def _needs_of_octets(vector: Vector) -> Iterator[str]:
         yield "leaving.end-of-stream-closed"
     if b"\r" in octets:
         yield "framing.whitespace-between"
-    if vector.cut != "one":
+    # A long input comes in several reads however it is sent.
+    if vector.cut != "one" or len(octets) > _ONE_READ:
         yield from ("framing.cut", "framing.byte-by-byte")
     if b"}{" in octets:
         yield "framing.glued"
