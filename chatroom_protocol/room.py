@@ -56,6 +56,9 @@ from chatroom_protocol.limits import ServerLimits
 
 K = TypeVar("K", bound=Hashable)
 
+# For so many senders the room remembers who else is there: 40 kB each in a room of 5,000.
+_MAX_SENDERS_KEPT = 64
+
 
 class LeaveReason(Enum):
     """How somebody who had joined came to leave."""
@@ -214,16 +217,27 @@ class _Deadlines(Generic[K]):
 
 
 class _Outbox(Generic[K]):
-    """The actions of one call; what goes to the same receivers in a row becomes one write."""
+    """The actions of one call; what goes to the same receivers in a row becomes one write.
 
-    def __init__(self) -> None:
+    All that one call emits has one ``date``, that of the first frame that needs it.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._date = ""
         self._actions: list[Action[K]] = []
         self._to: tuple[K, ...] = ()
         self._data: list[bytes] = []
 
+    @property
+    def date(self) -> str:
+        if not self._date:
+            self._date = format_date(self._clock())
+        return self._date
+
     def send(self, to: tuple[K, ...], data: bytes) -> None:
         if to and data:
-            if to != self._to:
+            if to is not self._to and to != self._to:
                 self._flush()
                 self._to = to
             self._data.append(data)
@@ -272,6 +286,7 @@ class Room(Generic[K]):
         self._extensions = frozenset(extensions)
         self._members: dict[K, _Member] = {}
         self._users: dict[str, K] = {}
+        self._others: dict[K, tuple[K, ...]] = {}
         self._addresses: dict[str, int] = {}
         self._shutting_down = False
         self._join_by: _Deadlines[K] = _Deadlines(self._limits.join_timeout)
@@ -310,7 +325,7 @@ class Room(Generic[K]):
         connection = ServerConnection(self._clock, self._limits)
         self._members[key] = _Member(connection, address, self._limits.message_burst, now)
         self._join_by.set(key, now)
-        out: _Outbox[K] = _Outbox()
+        out: _Outbox[K] = _Outbox(self._clock)
         if address is not None:
             self._addresses[address] = self._addresses.get(address, 0) + 1
         if self._is_crowded(address):
@@ -338,7 +353,7 @@ class Room(Generic[K]):
 
     def connection_lost(self, key: K, now: float) -> list[Action[K]]:  # noqa: ARG002 - one shape for all reports
         """Tell that a connection is closed: reset, failed, or as :class:`Close` asked."""
-        out: _Outbox[K] = _Outbox()
+        out: _Outbox[K] = _Outbox(self._clock)
         if key in self._members:
             self._leave(key, LeaveReason.CONNECTION_LOST, out)
             self._forget(key)
@@ -349,14 +364,14 @@ class Room(Generic[K]):
 
         Over the limit "outbound-queue" the connection is cut off, and that is a leave.
         """
-        out: _Outbox[K] = _Outbox()
+        out: _Outbox[K] = _Outbox(self._clock)
         if key in self._members and octets > self._limits.max_outbound_octets:
             self._abort(key, LeaveReason.OUTBOUND_FULL, out)
         return out.take()
 
     def deadline_passed(self, now: float) -> list[Action[K]]:
         """Tell that :attr:`next_deadline` has come; harmless at any other time."""
-        out: _Outbox[K] = _Outbox()
+        out: _Outbox[K] = _Outbox(self._clock)
         for key in self._join_by.take(now):
             detail = f"no join within {self._limits.join_timeout:g} seconds"
             self._refuse(key, ErrorCode.JOIN_TIMEOUT, detail, now, out)
@@ -377,7 +392,8 @@ class Room(Generic[K]):
         """
         self._shutting_down = True
         self._users.clear()
-        out: _Outbox[K] = _Outbox()
+        self._others.clear()
+        out: _Outbox[K] = _Outbox(self._clock)
         for key, member in list(self._members.items()):
             if member.joined:
                 member.joined = False
@@ -396,7 +412,7 @@ class Room(Generic[K]):
 
     def _work_off(self, key: K, member: _Member, now: float) -> list[Action[K]]:
         """Handle every event that the connection has, each with its replies, in order."""
-        out: _Outbox[K] = _Outbox()
+        out: _Outbox[K] = _Outbox(self._clock)
         while (event := member.connection.next_event()) is not None:
             self._flush(key, member, out)
             self._handle(key, member, event, now, out)
@@ -447,6 +463,7 @@ class Room(Generic[K]):
         others = tuple(self._users.values())
         self._join_by.drop(key)
         self._users[join.username] = key
+        self._others.clear()
         member.joined = True
         granted = self._extensions.intersection(join.extensions)
         roster = self._roster() if ROSTER in granted else b""
@@ -456,7 +473,7 @@ class Room(Generic[K]):
         self._flush(key, member, out)
         out.send((key,), roster)
         out.add(Joined(key, join.username))
-        out.send(others, self._announcement(join.username, JOIN_TEXT))
+        out.send(others, self._announcement(join.username, JOIN_TEXT, out))
 
     def _roster(self) -> bytes:
         """Give the roster frame; nothing where it would be larger than a client has to accept."""
@@ -468,16 +485,15 @@ class Room(Generic[K]):
     def _relay(self, key: K, member: _Member, event: ClientMessage, out: _Outbox[K]) -> None:
         """Give a message to everyone else, or to its addressee alone; tell its sender if not."""
         if event.dm is None:
-            receivers = tuple(other for other in self._users.values() if other != key)
+            receivers = self._everyone_but(key)
         elif event.dm in self._users:
             receivers = (self._users[event.dm],)
         else:
             detail = f"the message was not delivered, because no '{event.dm[:64]}' is here"
             self._reject(key, member, RejectionCode.UNKNOWN_ADDRESSEE, detail, out)
             return
-        date = format_date(self._clock())
         message = ServerMessage(
-            event.message, event.dm, self._name(member), len(event.message), date
+            event.message, event.dm, self._name(member), len(event.message), out.date
         )
         try:
             data = encode_server_frame(message)
@@ -486,6 +502,16 @@ class Room(Generic[K]):
             self._reject(key, member, RejectionCode.MESSAGE_TOO_LONG, detail, out)
             return
         out.send(receivers, data)
+
+    def _everyone_but(self, key: K) -> tuple[K, ...]:
+        """Give all others; kept for some senders, as long as nobody comes or goes."""
+        others = self._others.get(key)
+        if others is None:
+            if len(self._others) >= _MAX_SENDERS_KEPT:
+                self._others.clear()
+            others = tuple(other for other in self._users.values() if other != key)
+            self._others[key] = others
+        return others
 
     def _reject(
         self, key: K, member: _Member, code: RejectionCode, detail: str, out: _Outbox[K]
@@ -534,11 +560,12 @@ class Room(Generic[K]):
         member.joined = False
         username = self._name(member)
         del self._users[username]
+        self._others.clear()
         self._speak_by.drop(key)
         out.add(Left(key, username, reason))
         out.send(
             tuple(self._users.values()),
-            self._announcement(username, LEAVE_TEXT.format(username)),
+            self._announcement(username, LEAVE_TEXT.format(username), out),
         )
 
     def _forget(self, key: K) -> None:
@@ -551,9 +578,9 @@ class Room(Generic[K]):
             if not self._addresses[member.address]:
                 del self._addresses[member.address]
 
-    def _announcement(self, username: str, text: str) -> bytes:
-        date = format_date(self._clock())
-        return encode_server_frame(ServerMessage(text, None, username, len(text), date))
+    @staticmethod
+    def _announcement(username: str, text: str, out: _Outbox[K]) -> bytes:
+        return encode_server_frame(ServerMessage(text, None, username, len(text), out.date))
 
     def _count(self, key: K, member: _Member, now: float, out: _Outbox[K]) -> None:
         """Take a token for a frame; who owes one is not read until it has grown again.
