@@ -1,4 +1,4 @@
-"""The kill matrix: each fault blamed on its requirement, nothing else blamed, odd ones clean."""
+"""The kill matrix: each fault blamed on its rule, nothing else blamed, odd servers clean."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from chatroom_conformance.requirements import requirements
 from chatroom_conformance.results import Verdict
 from chatroom_conformance.selftest import command, main, matrix, removal
 from chatroom_conformance.selftest.faults import FAULTS
-from chatroom_conformance.selftest.host import Change
+from chatroom_conformance.selftest.host import Change, Members, Peer
 from chatroom_conformance.selftest.matrix import Blame, Row
 from chatroom_conformance.selftest.odd import ODD
 
@@ -60,6 +60,22 @@ def test_a_server_without_fault_conforms_in_any_order() -> None:
         assert result.verdict is Verdict.CONFORMANT
         found.append({(r.id, r.status) for r in result.requirements})
     assert all(one == found[0] for one in found)
+
+
+def test_a_bug_of_the_server_is_no_fault_of_a_server() -> None:
+    def broken(_: Peer, __: Members) -> list[Members]:
+        raise ZeroDivisionError
+
+    options = runner.Options(timeout_scale=0.1, select=["joining.granted"])
+    _, trouble = matrix.judge(Change(sent=broken), options)
+    assert "ZeroDivisionError" in trouble
+
+
+def test_a_server_that_dies_by_its_fault_has_no_bug() -> None:
+    options = runner.Options(timeout_scale=0.1, select=["robustness.hostile-input"])
+    result, trouble = matrix.judge(FAULTS["dies-of-a-frame"].change, options)
+    assert trouble == ""
+    assert result.death is not None
 
 
 # ---- the gates themselves

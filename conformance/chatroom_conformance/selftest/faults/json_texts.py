@@ -8,9 +8,22 @@ import unicodedata
 from collections.abc import Iterator
 from typing import Any
 
+from chatroom_protocol.errors import ProtocolViolation, ViolationCode
+
 from ..decoders import TextDecoder, each_string
 from ..fault import Fault
-from ..host import Change, Connection, Members, Peer, Sent, edit, kind_of, octets
+from ..host import (
+    Change,
+    ChangedDecoder,
+    Connection,
+    Item,
+    Members,
+    Peer,
+    Sent,
+    edit,
+    kind_of,
+    octets,
+)
 
 
 def _with_raw(kind: str, member: bytes) -> Sent:
@@ -33,6 +46,27 @@ class _CesuDecoder(TextDecoder):
     def read(self, frame: bytes) -> dict[str, Any]:
         units = frame.decode("utf-8", "surrogatepass").encode("utf-16-le", "surrogatepass")
         return self.strictly(units.decode("utf-16-le", "replace").encode())
+
+
+class _ForgivingDecoder(ChangedDecoder):
+    """Drops an object with a fault of one sort, and goes on."""
+
+    forgiven = ViolationCode.NOT_JSON
+
+    def receive_data(self, data: bytes) -> list[Item]:
+        found = super().receive_data(data)
+        last = found[-1] if found else None
+        if not isinstance(last, ProtocolViolation) or not self.connection.has_joined:
+            return found
+        if last.code is self.forgiven and "a frame begins" not in last.detail:
+            self._failed = False
+            self._begin_frame()
+            found.pop()
+        return found
+
+
+class _OctetForgivingDecoder(_ForgivingDecoder):
+    forgiven = ViolationCode.NOT_UTF_8
 
 
 class _NaNDecoder(TextDecoder):
@@ -141,6 +175,11 @@ FAULTS = (
           Change(sent=_length_as_float)),
     Fault("cesu-8", "JSON-4", "Surrogates encoded one by one are taken for UTF-8.",
           Change(decoder=_CesuDecoder)),
+    Fault("bad-octets-dropped", "JSON-4", "An object that is not UTF-8 is ignored.",
+          Change(decoder=_OctetForgivingDecoder)),
+    Fault("bad-objects-dropped", "JSON-5", "An object that is no JSON is ignored.",
+          Change(decoder=_ForgivingDecoder),
+          {"FRAME-14": "what is ignored is never acted upon"}),
     Fault("nan-taken", "JSON-5", "NaN is taken for a number.", Change(decoder=_NaNDecoder)),
     Fault("tabs-in-strings", "JSON-5", "A tab in a string needs no escape.",
           Change(decoder=_TabDecoder)),

@@ -340,6 +340,11 @@ def _loosely_true(_: Connection, frame: Members) -> Members:
     return {**frame, "disconnect": True} if frame.get("disconnect") == 1 else frame
 
 
+def _truth(_: Connection, frame: Members) -> Members:
+    """Take any value of a disconnect for true."""
+    return {**frame, "disconnect": True} if "disconnect" in frame and len(frame) < 3 else frame
+
+
 class _QuietRoom(HostedRoom):
     """Announces no leave of one sort."""
 
@@ -522,7 +527,8 @@ FAULTS = (
           Change(first=_coded(ErrorCode.NOT_A_JOIN, ErrorCode.BAD_USERNAME,
                               _is_frame_without_name))),
     Fault("junk-is-code-3", "REFUSE-2", "A violation before the join has code 3.",
-          Change(first=_coded(ErrorCode.NOT_A_JOIN, ErrorCode.BAD_USERNAME, _is_violation))),
+          Change(first=_coded(ErrorCode.NOT_A_JOIN, ErrorCode.BAD_USERNAME, _is_violation)),
+          {"JOIN-7": "a username of 1e999 is a violation, and no string either"}),
     Fault("refused-by-null", "REFUSE-3", "A refusal has null as isConnected.",
           Change(sent=_with("refused", isConnected=None))),
     Fault("refused-stays", "REFUSE-4", "A connection that was refused is not closed.",
@@ -545,6 +551,8 @@ FAULTS = (
           Change(server=_HalfOpenServer, limits=_LONG)),
     Fault("one-is-true", "LEAVE-3", "A disconnect of 1 counts as true.",
           Change(heard=_loosely_true)),
+    Fault("anything-is-true", "LEAVE-3", "A disconnect of any value counts as true.",
+          Change(heard=_truth)),
     Fault("only-the-right-name", "LEAVE-4", "A disconnect under another name is ignored.",
           Change(heard=_if_sender_is_right)),
     Fault("leave-unheard", "LEAVE-5", "The leave of who disconnects is not announced.",

@@ -3,6 +3,7 @@
 # ruff: noqa: ARG002 - what is overridden has one shape
 from __future__ import annotations
 
+import json
 import unicodedata
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -122,6 +123,24 @@ def _number_as_text(_: Connection, frame: Members) -> Members:
     if type(frame.get("message")) in (int, float):
         return {**frame, "message": str(frame["message"])}
     return frame
+
+
+def _anything_as_text(_: Connection, frame: Members) -> Members:
+    """Relay what is no string as JSON."""
+    if isinstance(frame.get("message", ""), str) or {"disconnect", "ping"} & set(frame):
+        return frame
+    return {**frame, "message": json.dumps(frame["message"])}
+
+
+def _no_kind_no_client(_: Connection, frame: Members) -> Item:
+    """Take an object with members of no meaning for a violation."""
+    known = {"disconnect", "message", "ping", "pong", "username", "roster"}
+    return frame if known & set(frame) else _violation()
+
+
+def _is_typed_wrongly(frame: Members) -> bool:
+    types = {"sender": str, "length": int, "date": str}
+    return any(not isinstance(frame.get(name, kind()), kind) for name, kind in types.items())
 
 
 def _wrong_dm_is_everyone(_: Connection, frame: Members) -> Members:
@@ -263,6 +282,15 @@ class _ForwardingRoom(_RememberingRoom):
 
     def _relay(self, key: Peer, member: _Member, event: ClientMessage, out: _Out) -> None:
         if self.is_gone(event.dm):
+            event = ClientMessage(event.message, None, event.sender)
+        super()._relay(key, member, event, out)
+
+
+class _OpenRoom(HostedRoom):
+    """Relays a message to nobody to everyone."""
+
+    def _relay(self, key: Peer, member: _Member, event: ClientMessage, out: _Out) -> None:
+        if event.dm is not None and event.dm not in self._users:
             event = ClientMessage(event.message, None, event.sender)
         super()._relay(key, member, event, out)
 
@@ -524,6 +552,8 @@ FAULTS = (
           Change(heard=_second_join, room=_BelievingRoom)),
     Fault("unknown-is-rejected", "KIND-5", "A frame of no known kind gets a notice.",
           Change(heard=_unknown_is_rejected)),
+    Fault("unknown-is-the-end", "KIND-5", "A frame of no known kind is a violation.",
+          Change(heard=_no_kind_no_client)),
     Fault("private-members-matter", "KIND-6", "A frame with a member x-… is ignored.",
           Change(heard=_no_private_members)),
     Fault("two-kinds-at-once", "KIND-10", "Leave announcements have a member `pong`.",
@@ -535,6 +565,10 @@ FAULTS = (
           _dropping(lambda frame: "sender" not in frame)),
     Fault("length-checked", "MSG-5", "A message with a negative length is ignored.",
           _dropping(lambda frame: frame.get("length") == -1)),
+    Fault("types-checked", "MSG-5", "A message with members of wrong types is ignored.",
+          _dropping(_is_typed_wrongly)),
+    Fault("anything-relayed", "MSG-6", "What is no string is relayed as JSON.",
+          Change(heard=_anything_as_text)),
     Fault("numbers-relayed", "MSG-6", "A number as message is relayed as its digits.",
           Change(heard=_number_as_text)),
     Fault("nobody-hears", "DM-1", "What is said to everyone is relayed to nobody.",
@@ -552,6 +586,11 @@ FAULTS = (
           Change(room=_MirrorRoom)),
     Fault("forwarded", "DM-7", "A message to who has left is relayed to everyone.",
           Change(room=_ForwardingRoom)),
+    Fault("nobody-is-everyone", "DM-7", "A message to nobody is relayed to everyone.",
+          Change(room=_OpenRoom),
+          {"NAME-10": "a name that is nearly right is nobody's"}),
+    Fault("wrong-dm-is-everyone", "DM-8", "A `dm` that is no string is everyone.",
+          Change(heard=_wrong_dm_is_everyone)),
     Fault("zero-is-everyone", "DM-8", "A `dm` of 0 or false is everyone.",
           Change(heard=_zero_dm_is_everyone)),
     Fault("undated-leaves", "MSG-7", "Leave announcements have no date.", Change(sent=_undated)),

@@ -32,6 +32,7 @@ from ..host import (
     Peer,
     Server,
     kind_of,
+    message,
     octets,
 )
 from ..secure import TruncatingServer
@@ -181,6 +182,17 @@ class _MendingServer(Server):
         super().ended(peer)
 
 
+class _ReadingServer(Server):
+    """Relays what end of stream has cut off as a text."""
+
+    def ended(self, peer: Peer) -> None:
+        rest = bytes(peer.link._decoder._buffer)
+        if rest and peer.link.has_joined:
+            for other in self.room.others(peer):
+                self.send(other, octets(message(rest.decode("latin-1"), peer.username)))
+        super().ended(peer)
+
+
 class _LetterSkippingDecoder(OctetDecoder):
     """Skips letters between the frames of who has joined."""
 
@@ -198,6 +210,15 @@ class _NulSkippingDecoder(OctetDecoder):
     def take(self, octets: bytes) -> list[Item]:
         skip = octets == b"\x00" and not self.inside and self.connection.has_joined
         return [] if skip else super().take(octets)
+
+
+class _SignSkippingDecoder(OctetDecoder):
+    """Skips what is no letter between the frames of who has joined."""
+
+    def take(self, octets: bytes) -> list[Item]:
+        if not self.inside and self.connection.has_joined:
+            octets = re.sub(rb"[^A-Za-z{ \t\n\r]", b"", octets)
+        return super().take(octets)
 
 
 class _LateFaultDecoder(OctetDecoder):
@@ -388,8 +409,12 @@ FAULTS = (
           Change(decoder=_PatientDecoder, server=_PatientServer)),
     Fault("mends-cut-frame", "FRAME-12", "The bracket that a last frame lacks is added.",
           Change(server=_MendingServer)),
+    Fault("cut-frame-relayed", "FRAME-12", "What end of stream has cut off is relayed as a text.",
+          Change(server=_ReadingServer)),
     Fault("letters-skipped", "FRAME-13", "Letters between frames are skipped.",
           Change(decoder=_LetterSkippingDecoder)),
+    Fault("signs-skipped", "FRAME-13", "What is no letter is skipped between frames.",
+          Change(decoder=_SignSkippingDecoder)),
     Fault("nul-skipped", "FRAME-13", "A NUL between frames is skipped.",
           Change(decoder=_NulSkippingDecoder)),
     Fault("fault-at-line-end", "FRAME-14", "A fault in an object is acted upon at the next LF.",
