@@ -54,7 +54,7 @@ class DiedError(Exception):
     """The fault is that the server dies."""
 
 
-def now() -> datetime:
+def clock() -> datetime:
     """The time of day, as `date` needs it."""
     return datetime.now(timezone.utc)
 
@@ -63,7 +63,7 @@ class Connection(ServerConnection):
     """A connection whose incoming frames can be changed before anything looks at them."""
 
     def __init__(self, change: Change, peer: Peer) -> None:
-        super().__init__(now, change.limits)
+        super().__init__(clock, change.limits)
         self.change = change
         self.peer = peer
         limits = change.limits
@@ -116,7 +116,7 @@ class HostedRoom(Room["Peer"]):
     """A room whose connections and decoders can be others than the package's."""
 
     def __init__(self, change: Change) -> None:
-        super().__init__(now, change.limits, change.extensions)
+        super().__init__(clock, change.limits, change.extensions)
         self.change = change
         self.server: Server
 
@@ -456,7 +456,7 @@ def octets(frame: Members) -> bytes:
 
 def message(text: str, sender: str, dm: str | None = None) -> Members:
     """A message frame of the server's."""
-    date = format_date(now())
+    date = format_date(clock())
     return {"message": text, "dm": dm, "sender": sender, "length": len(text), "date": date}
 
 

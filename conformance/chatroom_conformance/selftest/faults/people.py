@@ -32,6 +32,7 @@ from ..host import (
     Peer,
     Sent,
     Server,
+    clock,
     edit,
     kind_of,
     message,
@@ -209,8 +210,10 @@ class _StaleRoom(HostedRoom):
         key.memory["heard by"] = self.others(key)
         everyone = self._users
         self._users = {name: who for name, who in everyone.items() if who in heard_by or who is key}
+        self._others.clear()
         super()._relay(key, member, event, out)
         self._users = everyone
+        self._others.clear()
 
 
 class _SelfAnnouncingRoom(HostedRoom):
@@ -218,7 +221,7 @@ class _SelfAnnouncingRoom(HostedRoom):
 
     def _admit(self, key: Peer, member: _Member, join: Join, out: _Out) -> None:
         super()._admit(key, member, join, out)
-        out.send((key,), self._announcement(join.username, JOIN_TEXT))
+        out.send((key,), octets(message(JOIN_TEXT, join.username)))
 
 
 # ---- refusals
@@ -250,7 +253,7 @@ class _GossipRoom(HostedRoom):
         if join.username in self._users:
             holder = self._users[join.username]
             others = tuple(who for who in self.joined() if who is not holder)
-            out.send(others, self._announcement(join.username, JOIN_TEXT))
+            out.send(others, octets(message(JOIN_TEXT, join.username)))
         super()._decide(key, member, join, now, out)
 
 
@@ -352,7 +355,7 @@ class _QuietRoom(HostedRoom):
 
     def _leave(self, key: Peer, reason: LeaveReason, out: _Out) -> None:
         if reason in self.quiet:
-            silent: _Out = _Outbox()
+            silent: _Out = _Outbox(clock)
             super()._leave(key, reason, silent)
         else:
             super()._leave(key, reason, out)
@@ -385,7 +388,7 @@ class _HauntedRoom(HostedRoom):
         ) and key.link.username is None  # fmt: skip
         actions = super().connection_lost(key, now)
         if known:
-            actions.append(Send(self.joined(), self._announcement("None", "None is offline\n")))
+            actions.append(Send(self.joined(), octets(message("None is offline\n", "None"))))
         return actions
 
 
