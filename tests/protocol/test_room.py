@@ -27,6 +27,7 @@ from chatroom_protocol import (
     Violated,
     ViolationCode,
 )
+from chatroom_protocol import room as room_module
 from tests.protocol.rooms import NOW, World, clock, line, message
 
 CONNECTED = "User has connected"
@@ -169,6 +170,23 @@ class TestMessages:
         assert room.peers["a"].take() == []
         for key in "bc":
             assert room.peers[key].take() == [message("a", "hi \U0001f600")]
+
+    def test_who_receives_is_right_among_more_senders_than_are_remembered(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(room_module, "_MAX_SENDERS_KEPT", 2)
+        room = world("a", "b", "c", "d")
+        for _ in range(2):
+            for sender in "abcd":
+                room.say(sender, message="hi")
+                assert len(room.room._others) <= 2
+                for key, peer in room.peers.items():
+                    assert peer.take() == ([] if key == sender else [message(sender, "hi")])
+        room.say("b", disconnect=True)
+        room.join("e")
+        room.say("d", message="who is there?")
+        heard = {key for key, peer in room.peers.items() if peer.take()[-1:] != []}
+        assert heard == {"a", "c", "e"}
 
     def test_a_message_is_encoded_once_for_all(self) -> None:
         room = world("a", "b", "c")
