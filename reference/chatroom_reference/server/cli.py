@@ -185,20 +185,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     settings = _settings(parser, options)
     # Before any thread exists, so that all inherit it: only sigwait takes these.
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-    server = Server(settings, open_log(options.log_level, options.log_format))
+    log = open_log(options.log_level, options.log_format)
+    server = Server(settings, log)
     try:
         host, port = server.start()
     except OSError as error:
         where = _where(options.host, options.port)
         print(f"{parser.prog}: cannot listen on {where}: {_reason(error)}", file=sys.stderr)
         return EXIT_FAILED
-    print(f"listening on {_where(host, port)}", flush=True)
+    try:
+        print(f"listening on {_where(host, port)}", flush=True)
+    except OSError as error:
+        print(f"{parser.prog}: cannot write to stdout: {_reason(error)}", file=sys.stderr)
+        # Nothing is left to flush at exit, which would fail once more.
+        sys.stdout = None
+        return EXIT_FAILED
     signal.sigwait(_SIGNALS)
     # A second one ends the process at once, as it would have without us.
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     server.stop()
+    log.close()
     return EXIT_OK
 
 
