@@ -28,13 +28,15 @@ NEEDS = (
     "messages.everyone",
     "messages.sender-not-believed",
     "private.addressee",
+    "joining.not-announced-to-oneself",
+    "joining.announced-once",
 )
 _NEEDS_OF = {
-    "join": ("joining.not-announced-to-oneself", "joining.announced-once"),
     "relay": ("delivery.once", "delivery.not-to-sender"),
     "pong": ("extensions.ping-answered", "extensions.ping-answered-once"),
     "refuse": ("refusals.answered", "refusals.rest-discarded"),
     "close": ("refusals.answered",),
+    "reject": ("rejections.message-no-string", "rejections.dm-no-string", "rejections.nobody"),
     "violation": ("violations.nothing-relayed", "violations.rest-discarded"),
     "leave": ("closing.rest-discarded",),
 }
@@ -137,11 +139,13 @@ def _needs(vector: Vector) -> tuple[str, ...]:
 
 
 def _needs_of_members(vector: Vector) -> Iterator[str]:
-    octets = _octets(vector)
-    if b'"dm"' not in octets:
+    values = [frame.value for frame in _frames(vector) if frame.value and "message" in frame.value]
+    if not values or any("dm" not in value for value in values):
         yield "messages.dm-absent"
-    if b'"sender"' not in octets:
+    if not values or any("sender" not in value for value in values):
         yield "messages.other-members-ignored"
+    if any(step.get("to") == "self" for course in vector.allowed for step in course):
+        yield "private.oneself"
 
 
 def _needs_of_octets(vector: Vector) -> Iterator[str]:
@@ -158,6 +162,10 @@ def _needs_of_octets(vector: Vector) -> Iterator[str]:
     frames = [item for item in Reader().feed(octets) if isinstance(item, Frame)]
     if any(b"\n" in frame.raw for frame in frames):
         yield "framing.whitespace-inside"
+
+
+def _frames(vector: Vector) -> list[Frame]:
+    return [item for item in Reader().feed(_octets(vector)) if isinstance(item, Frame)]
 
 
 def _octets(vector: Vector) -> bytes:

@@ -170,7 +170,12 @@ def before_leave(room: Room) -> None:
     _in_order(room, alice, bob, texts)
 
 
-@case("delivery.before-leave-any-way", "DELIV-7", needs=(*GLUE, *VIOLATED), risk=Risk.DEADLY)
+@case(
+    "delivery.before-leave-any-way",
+    "DELIV-7",
+    needs=(*GLUE, *VIOLATED, "joining.announced"),
+    risk=Risk.DEADLY,
+)
 def before_leave_any_way(room: Room) -> None:
     """A server MUST send the messages of a client before it announces that client's leave."""
     for way in ("half-close", "violation"):

@@ -116,7 +116,7 @@ def unknown(room: Room) -> None:
         bob.expect(message(text), permitted=f"who sent {frame!r} stays joined")
 
 
-@case("kinds.unknown-members", "KIND-6", needs=TALK)
+@case("kinds.unknown-members", "KIND-6", needs=(*TALK, "leaving.closed"))
 def unknown_members(room: Room) -> None:
     """An endpoint MUST ignore members that it does not know, in frames of every kind."""
     bob = room.join("bob")

@@ -106,7 +106,7 @@ def only_true(room: Room) -> None:
         room.claim(not alice.ended, f"alice stays connected after disconnect {value!r}", "closed")
 
 
-@case("leaving.sender-ignored", "LEAVE-4", needs=(*TALK, "leaving.announced"))
+@case("leaving.sender-ignored", "LEAVE-4", needs=(*TALK, "leaving.announced", "leaving.closed"))
 def sender_ignored(room: Room) -> None:
     """A server MUST ignore the member `sender` of a disconnect frame."""
     alice, bob, carol = room.join("alice"), room.join("bob"), room.join("carol")
@@ -125,7 +125,7 @@ def sender_ignored(room: Room) -> None:
     )
 
 
-@case("leaving.sender-of-any-type", "LEAVE-4", needs=TALK, risk=Risk.DEADLY)
+@case("leaving.sender-of-any-type", "LEAVE-4", needs=(*TALK, "leaving.closed"), risk=Risk.DEADLY)
 def sender_of_any_type(room: Room) -> None:
     """A server MUST ignore the member `sender` of a disconnect frame."""
     senders: tuple[object, ...] = (None, 5, [], {})

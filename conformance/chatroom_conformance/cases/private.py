@@ -50,7 +50,7 @@ def oneself(room: Room) -> None:
     room.settle()
     alice.expect(message(text))
     alice.never(message(text), until=bob.sentinel_to(alice))
-    bob.never(message(text), until=alice.sentinel_to(bob))
+    bob.never(message(text), until=alice.sentinel_to(bob), req="DM-5")
 
 
 @case("private.name-exact", "NAME-10", needs=TALK)

@@ -93,7 +93,7 @@ def idle(room: Room) -> None:
     one.expect(joined(newcomer.username), req="JOIN-15")
 
 
-@case("robustness.sane-at-the-end", "ROBUST-1", needs=TALK, risk=Risk.LAST)
+@case("robustness.sane-at-the-end", "ROBUST-1", needs=(*TALK, "leaving.closed"), risk=Risk.LAST)
 def sane_at_the_end(room: Room) -> None:
     """A server MUST keep serving every other client, whatever octets one client sends."""
     alice, bob = room.join("alice"), room.join("bob")

@@ -366,17 +366,16 @@ def _quiet(reason: LeaveReason) -> Change:
 
 
 class _FewHearRoom(HostedRoom):
-    """Announces a leave to one user only."""
+    """Announces a leave to all but who joined last."""
 
     def _leave(self, key: Peer, reason: LeaveReason, out: _Out) -> None:
         if not self._members[key].joined:
             return
-        everyone = self._users
-        first = [name for name in everyone if everyone[name] is not key][:1]
-        self._users = {name: who for name, who in everyone.items() if name in first or who is key}
+        last = next((name for name in reversed(self._users) if self._users[name] is not key), "")
+        skipped = self._users.pop(last, None)
         super()._leave(key, reason, out)
-        everyone.pop(key.username, None)
-        self._users = everyone
+        if skipped is not None:
+            self._users[last] = skipped
 
 
 class _HauntedRoom(HostedRoom):
@@ -571,7 +570,7 @@ FAULTS = (
     Fault("leave-without-line-feed", "LEAVE-11", "The text of a leave has no LF.",
           Change(sent=edit("left")(lambda _, frame: frame.update(
               message=frame["message"][:-1], length=frame["length"] - 1)))),
-    Fault("leave-told-to-one", "LEAVE-11", "A leave is announced to one user only.",
+    Fault("last-unheard-of", "LEAVE-11", "Who joined last is told of no leave.",
           Change(room=_FewHearRoom)),
     Fault("ghosts-leave", "LEAVE-12", "The leave of who had not joined is announced.",
           Change(room=_HauntedRoom)),

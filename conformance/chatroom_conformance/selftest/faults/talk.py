@@ -218,17 +218,20 @@ class _BusyServer(Server):
 
     def occupy(self, peer: Peer, seconds: float, then: Callable[[], None]) -> None:
         """Take nothing from this client for so long, do something, and take what came."""
+        if "busy" in peer.memory:
+            peer.memory["busy"].append(lambda: self.occupy(peer, seconds, then))
+            return
         peer.memory["busy"] = []
         self.later(seconds, lambda: self._release(peer, then))
 
     def _release(self, peer: Peer, then: Callable[[], None]) -> None:
         then()
         for report in peer.memory.pop("busy"):
-            report()
+            self._when_free(peer, report)
 
     def _when_free(self, peer: Peer, report: Callable[[], None]) -> None:
         if "busy" in peer.memory:
-            peer.memory["busy"].append(lambda: self._when_free(peer, report))
+            peer.memory["busy"].append(report)
         else:
             report()
 
