@@ -310,6 +310,7 @@ class ServerConnection:
         self._pending: deque[JSONObject | ProtocolViolation] = deque()
         self._out: list[bytes] = []
         self._ended = False
+        self._asked: frozenset[str] = frozenset()
         self.state = ServerState.WAITING
         self.username: str | None = None
         self.granted: frozenset[str] = frozenset()
@@ -376,8 +377,11 @@ class ServerConnection:
         """Answer the join: it is granted, with those extensions. Specification: [JOIN].
 
         Next, take the events that waited behind the join. Raises :class:`LocalProtocolError`
-        where no join waits.
+        where no join waits, and for an extension that the join did not ask for.
         """
+        if not self._asked.issuperset(extensions):
+            msg = "only what the join asked for can be granted"
+            raise LocalProtocolError(msg)
         self._send(
             Input.JOIN_ACCEPTED,
             JoinResponse(True, ErrorCode.ACCEPTED, tuple(sorted(extensions))),
@@ -456,6 +460,7 @@ class ServerConnection:
             if isinstance(first, Join):
                 self._move(Input.JOIN)
                 self.username = first.username
+                self._asked = frozenset(first.extensions)
                 return first
             refusal = first
         self.refuse(refusal.code)

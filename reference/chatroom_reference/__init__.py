@@ -1,0 +1,1 @@
+"""The reference server and client: thin adapters around ``chatroom_protocol``."""

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from importlib.metadata import entry_points, version
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,6 @@ def test_every_folder_in_the_table_exists() -> None:
 def test_every_dependency_has_a_line_of_reason() -> None:
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     lines = text[text.index("dependencies") : text.index("[project.scripts]")].splitlines()
-    for above, line in zip(lines, lines[1:], strict=False):
+    for above, line in pairwise(lines):
         names_one = re.match(r'\s*"(?!chatroom)[a-z-]+>=', line) or re.search(r'= \["', line)
         assert not names_one or "#" in line or above.strip().startswith("#"), line

@@ -264,6 +264,14 @@ class TestServer:
         assert server.receive_data(b"") == [ClientMessage("hi")]
         assert server.receive_data(b'age":""}') == [ClientMessage("")]
 
+    def test_only_what_was_asked_for_can_be_granted(self) -> None:
+        server = ServerConnection(clock)
+        server.receive_data(line({"username": "me", "extensions": ["roster"]}))
+        with pytest.raises(LocalProtocolError, match="only what the join asked for"):
+            server.accept({"roster", "ping"})
+        server.accept({"roster"})
+        assert sent(server)[0]["extensions"] == ["roster"]
+
     def test_granting_names_the_extensions_in_a_fixed_order(self) -> None:
         server = ServerConnection(clock)
         server.receive_data(line({"username": "me", "extensions": ["roster", "ping"]}))

@@ -38,7 +38,7 @@ def drain(connection: ClientConnection | ServerConnection, pieces: list[bytes]) 
         events += connection.receive_data(piece)
         if connection.state is ServerState.DECIDING:
             assert isinstance(connection, ServerConnection)
-            connection.accept(("ping",))
+            connection.accept({"ping"}.intersection(events[-1].extensions))
             events += connection.receive_data(b"")
     return events + list(connection.receive_eof())
 

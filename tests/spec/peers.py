@@ -42,7 +42,7 @@ def taken_by_server(octets: bytes, *, joined: bool) -> list[object]:
     """The events of a server that gets `octets`: as the first, or behind a granted join."""
     server = ServerConnection(clock, ServerLimits(max_depth=256))
     if joined:
-        server.receive_data(b'{"username": "alice"}')
+        server.receive_data(b'{"username": "alice", "extensions": ["ping", "roster"]}')
         server.accept(EXTENSIONS)
     return list(server.receive_data(octets))
 
