@@ -134,7 +134,7 @@ def _needs(vector: Vector) -> tuple[str, ...]:
         if "join" in done and len(done) > 1:
             needs.append("joining.frames-behind")
     needs += _needs_of_octets(vector)
-    own = {case for case in needs if vector.requirements[0] in CASES[case].requirements}
+    own = {case for case in needs if vector.requirements[0] == CASES[case].requirements[0]}
     return tuple(name for name in dict.fromkeys(needs) if name not in own or name in NEEDS)
 
 

@@ -112,7 +112,7 @@ def unknown(room: Room) -> None:
     for frame in frames:
         alice, bob = _without_effect(room, frame, f"{frame!r} is ignored")
         text = room.text()
-        alice.say(text)
+        alice.tell(bob, text)
         bob.expect(message(text), permitted=f"who sent {frame!r} stays joined")
 
 

@@ -145,7 +145,7 @@ def _watch(room: Room) -> tuple[Client, Client]:
     return alice, bob
 
 
-@case("leaving.end-of-stream", "LEAVE-6", needs=TALK, risk=Risk.DEADLY)
+@case("leaving.end-of-stream", "LEAVE-6", needs=(*TALK, "leaving.announcement"), risk=Risk.DEADLY)
 def end_of_stream(room: Room) -> None:
     """A server MUST announce the leave of a client whose stream ended."""
     alice, bob = _watch(room)

@@ -345,7 +345,9 @@ def _loosely_true(_: Connection, frame: Members) -> Members:
 
 def _truth(_: Connection, frame: Members) -> Members:
     """Take any value of a disconnect for true."""
-    return {**frame, "disconnect": True} if "disconnect" in frame and len(frame) < 3 else frame
+    return (
+        {**frame, "disconnect": True} if "message" not in frame and "disconnect" in frame else frame
+    )
 
 
 class _QuietRoom(HostedRoom):

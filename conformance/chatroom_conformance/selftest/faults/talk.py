@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -360,22 +361,17 @@ def _undated(_: Peer, frame: Members) -> None:
 
 
 def _remembering_extras(connection: Connection, frame: Members) -> Members:
-    """Keep a member `colour`."""
-    connection.peer.memory["colour"] = frame.get("colour")
+    """Keep members that tell of a colour."""
+    extras = {name: frame[name] for name in frame if name.startswith("colour")}
+    connection.peer.memory["colours"] = extras
     return frame
 
 
-class _CopyingServer(Server):
-    """Adds the colour of who speaks."""
-
-    def perform(self, action: Action[Peer]) -> None:
-        if isinstance(action, Send):
-            frame = _first_frame(action.data)
-            speaker = self.room.key_of(str(frame.get("sender")))
-            colour = speaker.memory.get("colour") if speaker else None
-            if kind_of(frame) == "said" and colour:
-                action = Send(action.connections, octets({**frame, "colour": colour}))
-        super().perform(action)
+def _coloured(peer: Peer, frame: Members) -> Iterator[Members]:
+    """Add the colours of who speaks."""
+    speaker = peer.server.room.key_of(str(frame.get("sender")))
+    colours = speaker.memory.get("colours", {}) if speaker else {}
+    yield {**frame, **colours} if kind_of(frame) == "said" else frame
 
 
 # ---- notices
@@ -453,14 +449,15 @@ class _OvertakingRoom(HostedRoom):
 
 
 class _TwoOrdersServer(Server):
-    """Sends what a user says up to 4 ms later, differently for different receivers.
+    """Sends what is said up to 4 ms later, differently for different receivers.
 
-    What one user says to one receiver keeps its order, announcements included.
+    What one user causes at one receiver keeps its order.
     """
 
     def __init__(self, change: Change) -> None:
         super().__init__(change)
         self._numbers_of: dict[str, int] = {}
+        self._late: Counter[tuple[str, Peer]] = Counter()
 
     def _number(self, name: str) -> int:
         return self._numbers_of.setdefault(name, len(self._numbers_of))
@@ -472,11 +469,16 @@ class _TwoOrdersServer(Server):
             super().perform(action)
             return
         for peer in action.connections:
-            late = self._number(speaker) * self._number(peer.username) % 3
-            self.later(0.002 * late, self._sending(peer, action.data))
+            if kind_of(frame) == "said" or self._late[speaker, peer]:
+                self._late[speaker, peer] += 1
+                late = self._number(speaker) * self._number(peer.username) % 3
+                self.later(0.002 * late, self._sending(speaker, peer, action.data))
+            else:
+                self.send(peer, action.data)
 
-    def _sending(self, peer: Peer, data: bytes) -> Callable[[], None]:
+    def _sending(self, speaker: str, peer: Peer, data: bytes) -> Callable[[], None]:
         def send() -> None:
+            self._late[speaker, peer] -= 1
             if peer.link.has_joined:
                 self.send(peer, data)
 
@@ -556,7 +558,8 @@ FAULTS = (
     Fault("unknown-is-rejected", "KIND-5", "A frame of no known kind gets a notice.",
           Change(heard=_unknown_is_rejected)),
     Fault("unknown-is-the-end", "KIND-5", "A frame of no known kind is a violation.",
-          Change(heard=_no_kind_no_client)),
+          Change(heard=_no_kind_no_client),
+          {"JSON-10": "a frame with a name in other letters is of no known kind"}),
     Fault("private-members-matter", "KIND-6", "A frame with a member x-… is ignored.",
           Change(heard=_no_private_members)),
     Fault("two-kinds-at-once", "KIND-10", "Leave announcements have a member `pong`.",
@@ -607,8 +610,8 @@ FAULTS = (
           Change(sent=_utf16_length)),
     Fault("date-with-t", "MSG-12", "There is a T in the date.", Change(sent=_with_t)),
     Fault("date-without-offset", "MSG-12", "The date has no offset.", Change(sent=_local_time)),
-    Fault("colour-copied", "MSG-14", "The member `colour` is relayed.",
-          Change(heard=_remembering_extras, server=_CopyingServer)),
+    Fault("member-copied", "MSG-14", "Members that begin with `colour` are relayed.",
+          Change(heard=_remembering_extras, sent=_coloured)),
     Fault("notice-to-null", "NOTICE-1", "A notice has `dm` null.",
           Change(sent=_with("notice", dm=None))),
     Fault("notice-from-server", "NOTICE-1", "A notice has the sender `server`.",
