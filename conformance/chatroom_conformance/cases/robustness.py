@@ -43,6 +43,7 @@ def hostile_input(room: Room) -> None:
     for data in HOSTILE:
         raw = room.connect("unjoined")
         raw.send(data)
+        room.bystander_unharmed()
         mallory = room.join("mallory")
         mallory.spoilt = True
         mallory.send(data)

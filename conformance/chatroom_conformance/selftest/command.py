@@ -19,8 +19,8 @@ from .odd import ODD
 
 PROGRAM = "chatroom-conformance selftest"
 #: How many cases beside those for its requirement a fault is run against in a quick run.
-SAMPLE = 12
-QUICK_ODD_SAMPLE = 40
+SAMPLE = 4
+QUICK_ODD_SAMPLE = 20
 
 
 def main(words: Sequence[str]) -> int:

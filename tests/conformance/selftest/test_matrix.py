@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 
 import pytest
@@ -16,6 +17,7 @@ from chatroom_conformance.selftest.matrix import Blame, Row
 from chatroom_conformance.selftest.odd import ODD
 
 SHUFFLES = 3
+PARTS = 5
 
 
 def test_every_requirement_that_can_be_tested_has_a_fault() -> None:
@@ -41,12 +43,20 @@ def test_at_least_ten_servers_are_odd() -> None:
     assert len(ODD) - 1 >= 10  # one of them is the plain one
 
 
+def _part() -> list[str]:
+    """A part of the faults, another one each day; the command runs them all."""
+    today = datetime.date.today().toordinal()
+    quick = [f.name for f in FAULTS.values() if not (f.disruptive or f.timed)]
+    return quick[today % PARTS :: PARTS]
+
+
 def test_the_matrix(capfd: pytest.CaptureFixture[str]) -> None:
-    status = main(["--quick"])
+    names = _part()
+    status = main(["--quick", *names, *ODD])
     out = capfd.readouterr().out
     assert status == 0, out
     assert out.splitlines()[-1] == "SELF-TEST PASSED"
-    assert f"{len(FAULTS)} of {len(FAULTS)} faults blamed" in out
+    assert f"{len(names)} of {len(names)} faults blamed" in out
     assert f"{len(ODD)} of {len(ODD)} odd servers without a failure" in out
 
 
