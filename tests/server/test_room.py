@@ -11,7 +11,7 @@ from typing import Any
 from tests.server.harness import Client, Running
 
 Start = Callable[..., Running]
-CAPTURES = Path(__file__).with_name("captures")
+CAPTURES = Path(__file__).parents[1] / "data" / "captures"
 
 
 def test_everyone_but_the_sender_hears_a_message(start: Start) -> None:

@@ -53,8 +53,6 @@ def test_it_is_tested_or_says_why_not(entry: dict[str, str]) -> None:
         assert entry["id"] not in by_cases() | by_monitors(), "the suite does test it"
         return
     assert "why_not" not in entry
-    if entry["tested"] == "vector" and not by_vectors():
-        pytest.skip("there are no vectors yet")
     how = {"vector": by_vectors(), "case": by_cases(), "monitor": by_monitors()}[entry["tested"]]
     assert entry["id"] in how, f"no {entry['tested']} names it"
 
