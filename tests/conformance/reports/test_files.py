@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,7 @@ from chatroom_conformance.results import RunResult, Verdict
 from tests.conformance.reports import samples
 
 RESULT = samples.one_of_each()
+NOBODY = 65534
 
 
 @pytest.mark.parametrize("kind", files.FORMATS)
@@ -41,9 +45,28 @@ def test_an_unwritable_path_is_found_before_the_run(name: str, tmp_path: Path) -
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+@contextmanager
+def without_privileges() -> Iterator[None]:
+    """Root may write everywhere, so be nobody for a while."""
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+
+
 def test_a_write_protected_file_is_found_before_the_run() -> None:
-    with pytest.raises(PermissionError):
-        files.check_writable("/proc/version")  # not even root may write there
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        Path(folder).chmod(0o755)
+        path = Path(folder) / "report"
+        path.touch()
+        path.chmod(0o444)
+        with without_privileges():
+            assert path.is_file()
+            with pytest.raises(PermissionError):
+                files.check_writable(path)
 
 
 def test_the_check_leaves_a_file_as_it_is(tmp_path: Path) -> None:
