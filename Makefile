@@ -42,8 +42,7 @@ $(TMP):
 	@mkdir -p $@
 
 demo: $(VENV)/.run $(TMP)
-	@TMPDIR=$(TMP) $(BIN)/chatroom-conformance --reference --html build/conformance.html; \
-	 status=$$?; echo "Report: build/conformance.html"; exit $$status
+	@TMPDIR=$(TMP) $(BIN)/chatroom-conformance --reference --html build/conformance.html
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff check .
