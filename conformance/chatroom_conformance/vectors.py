@@ -98,8 +98,13 @@ def _read() -> Iterator[Vector]:
             )
 
 
-def vector_cases() -> Iterator[Case]:
+@cache
+def vector_cases() -> tuple[Case, ...]:
     """A case for each vector."""
+    return tuple(_cases())
+
+
+def _cases() -> Iterator[Case]:
     for vector in vectors():
         yield Case(
             id=f"vectors.{vector.id}",
@@ -139,7 +144,11 @@ def _needs(vector: Vector) -> tuple[str, ...]:
 
 
 def _needs_of_members(vector: Vector) -> Iterator[str]:
-    values = [frame.value for frame in _frames(vector) if frame.value and "message" in frame.value]
+    values = [
+        frame.value
+        for frame in _frames(_octets(vector))
+        if frame.value and "message" in frame.value
+    ]
     if not values or any("dm" not in value for value in values):
         yield "messages.dm-absent"
     if not values or any("sender" not in value for value in values):
@@ -164,8 +173,9 @@ def _needs_of_octets(vector: Vector) -> Iterator[str]:
         yield "framing.whitespace-inside"
 
 
-def _frames(vector: Vector) -> list[Frame]:
-    return [item for item in Reader().feed(_octets(vector)) if isinstance(item, Frame)]
+@cache
+def _frames(octets: bytes) -> list[Frame]:
+    return [item for item in Reader().feed(octets) if isinstance(item, Frame)]
 
 
 def _octets(vector: Vector) -> bytes:

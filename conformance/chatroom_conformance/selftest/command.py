@@ -56,8 +56,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--list", action="store_true", help="say what there is, and run nothing")
     parser.add_argument(
-        "--jobs", type=_count, default=os.cpu_count() or 1, metavar="N",
-        help="servers tested at a time (default: one for each processor)",
+        "--jobs", type=_count, default=4 * (os.cpu_count() or 1), metavar="N",
+        help="servers tested at a time (default: four for each processor, since most of them wait)",
     )  # fmt: skip
     parser.add_argument(
         "--shuffles", type=_count, default=0, metavar="N",

@@ -130,6 +130,9 @@ def options_for(fault: Fault, *, deep: bool, seed: int | None, sample: int = 0) 
     if deep:
         return options
     mine = covering({fault.requirement, *fault.also})
+    if all(name.startswith("monitor.") for name in mine):
+        # A monitor sees what others provoke.
+        mine += [name for name in registry.load() if not name.startswith("vectors.")]
     rest = sorted(
         case.id
         for case in registry.load().values()
