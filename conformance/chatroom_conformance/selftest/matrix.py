@@ -84,6 +84,15 @@ def covering(names: Collection[str]) -> list[str]:
     return cases + monitors
 
 
+def telling(names: Collection[str]) -> list[str]:
+    """The cases that it takes to blame one of these requirements."""
+    found = covering(names)
+    if all(name.startswith("monitor.") for name in found):
+        # A monitor sees what others provoke.
+        found += [name for name in registry.load() if not name.startswith("vectors.")]
+    return found
+
+
 def judge(change: Change, options: Options) -> tuple[RunResult, str]:
     """Run the suite against a server with this change; with what went wrong besides."""
     with change.serve() as server:
@@ -129,10 +138,7 @@ def options_for(fault: Fault, *, deep: bool, seed: int | None, sample: int = 0) 
     )
     if deep:
         return options
-    mine = covering({fault.requirement, *fault.also})
-    if all(name.startswith("monitor.") for name in mine):
-        # A monitor sees what others provoke.
-        mine += [name for name in registry.load() if not name.startswith("vectors.")]
+    mine = telling({fault.requirement, *fault.also})
     rest = sorted(
         case.id
         for case in registry.load().values()

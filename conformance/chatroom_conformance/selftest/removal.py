@@ -153,7 +153,7 @@ def run(name: str, removed: str = "") -> _Run:
             result, _ = matrix.judge(Change(), options)
             return _Run(False, False, {}, frozenset(watch.made))
         options = matrix.options_for(fault, deep=False, seed=None)
-        mine = [*matrix.covering({fault.requirement}), "monitor.*"]
+        mine = [*matrix.telling({fault.requirement}), "monitor.*"]
         result, _ = matrix.judge(fault.change, evolve(options, select=mine))
     row = matrix.row_of(name, result, "", may_die=True)
     blamed = {check: frozenset(names) for check, names in watch.blamed.items()}
@@ -173,7 +173,9 @@ def report(faults: Sequence[str], jobs: int) -> int:
     noticed = {check for (_, check), survives in zip(pairs, survived, strict=True) if survives}
     tried = set().union(*(found.blamed for found in first.values()))
     _print(_all_checks(made), noticed, tried)
-    unseen = [name for name, found in first.items() if not found.killed]
+    unseen = [
+        name for name, found in first.items() if not found.killed and not FAULTS[name].unreachable
+    ]
     for name in unseen:
         print(f"{name} is not blamed, whatever is removed")
     return 1 if unseen else 0
