@@ -66,6 +66,23 @@ def test_username_fault(name: str, word: str | None) -> None:
     assert (fault is None) if word is None else (fault and word in fault)
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("", "a username has at least one character"),
+        ("a" * 1065, "a username has at most 64 characters, not 1,065"),
+        ("\ud800", "a username is Unicode text, without half of a surrogate pair"),
+        ("\U0001f600" * 64, "a username has at most 255 octets in UTF-8, not 256"),
+        ("a\x00", "a username has no control characters"),
+        ("a\u200e", "a username has no characters that control the direction of text"),
+        ("a ", "a username does not begin or end with white space"),
+        ("e\u0301", "a username is in Unicode normalization form NFC"),
+    ],
+)
+def test_a_username_fault_says_in_words_what_is_wrong(name: str, words: str) -> None:
+    assert username_fault(name) == words
+
+
 def test_control_and_direction_characters_are_refused_anywhere_in_a_name() -> None:
     for character in CONTROL + BIDI:
         for name in (character, f"a{character}", f"{character}a", f"a{character}a"):
@@ -101,7 +118,7 @@ def test_tokens_and_texts_are_refused_for_length_and_surrogates_alone() -> None:
     assert token_fault("\U0001f600" * 64) is None
     assert "at most 64 characters, not 65" in str(token_fault("x" * 65))
     assert "surrogate" in str(token_fault("\udfff"))
-    assert "surrogate" in str(text_fault("a\ud800b"))
+    assert text_fault("a\ud800b") == "a text is Unicode, without half of a surrogate pair"
     assert text_fault("\x00\uffff" * 5000) is None
 
 
@@ -134,6 +151,11 @@ NOT_NAMES: list[Any] = [5, 0, False, [], {}]
 def test_the_first_frame_of_a_client(members: dict[str, Any], expected: Any) -> None:
     found = parse_join(members)
     assert (found.code if isinstance(found, Refusal) else found) == expected
+
+
+def test_what_is_no_join_is_told_what_would_be_one() -> None:
+    words = "the first frame is a join, with a username that is a string"
+    assert parse_join({"message": "x"}) == Refusal(NOT_A_JOIN, words)
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,44 @@ def test_good_frames_are_found_however_they_are_cut(
     assert receive(*pieces) == objects
 
 
+def test_a_whole_frame_behind_the_end_of_a_cut_one_is_found_at_once() -> None:
+    assert receive(b'{"a":', b"1}{}") == [{"a": 1}, {}]
+
+
+class LeftOver(Decoder):
+    """Keeps what the quick way left, and goes no careful way."""
+
+    rest: bytes | None = None
+
+    def _take_one(self, found: list[Any]) -> bool:
+        self.rest = bytes(self._buffer)
+        return False
+
+
+@pytest.mark.parametrize(
+    ("frames", "rest"),
+    [
+        (b"{}{}", None),
+        (b' \n{}\r\n\t{"a":1} ', None),
+        ('{"é":"\u2028"} {}'.encode(), None),
+        (b'{"a":"\\ud83d\\ude00"}{}', None),
+        (b'{"a":"%b"}' % (b"x" * 92), None),
+        (b'{"a":"%b"}' % ("é" * 46).encode(), None),
+        (b'{"a":"%b"}' % (b"x" * 92) * 3, None),
+        (b"{}" * 17, None),
+        (b'{"a":%b}' % (b"[" * 15 + b"]" * 15) * 3, None),
+        (b"{}{", b"{"),
+        (b'{}{"a":"\xc3', b'{"a":"\xc3'),
+        ('{"a":"é"}{"'.encode(), b'{"'),
+    ],
+)
+def test_the_quick_way_takes_every_good_frame_of_a_chunk(frames: bytes, rest: bytes | None) -> None:
+    decoder = LeftOver(100, 16)
+    found = decoder.receive_data(frames)
+    assert len(found) == frames.count(b"}")
+    assert decoder.rest == rest
+
+
 @pytest.mark.parametrize(
     ("octets", "code", "offset"),
     [

@@ -105,7 +105,7 @@ class TestJoining:
         assert peer.ended
         [log] = room.log
         assert isinstance(log, Refused)
-        assert log.code == code
+        assert (log.connection, log.code) == ("peer", code)
         assert log.detail
         assert room.room.usernames == ("a",)
 
@@ -366,7 +366,8 @@ class TestLeaving:
         assert room.peers["a"].ended
         violated, _ = room.log
         assert isinstance(violated, Violated)
-        assert (violated.username, violated.code) == ("a", ViolationCode.NOT_UTF_8)
+        assert violated.connection == violated.username == "a"
+        assert violated.code is ViolationCode.NOT_UTF_8
         assert "not UTF-8" in violated.detail
 
     def test_the_name_is_free_when_the_leave_is_heard(self) -> None:
@@ -407,6 +408,13 @@ class TestLeaving:
 
 
 class TestLimits:
+    def test_frames_are_held_to_the_limits_of_the_room(self) -> None:
+        room = world("a", max_depth=2)
+        room.data("a", b'{"message":"","x":[[]]}')
+        [violated, _] = room.log
+        assert isinstance(violated, Violated)
+        assert violated.code is ViolationCode.TOO_DEEP
+
     def test_a_backlog_at_the_limit_is_borne_and_one_octet_more_is_not(self) -> None:
         room = world("a", "b", max_outbound_octets=1000).room
         assert room.report_backlog("a", 1000, NOW) == []
@@ -423,6 +431,9 @@ class TestLimits:
         c = room.connect("c", "192.0.2.1")
         assert c.take() == refused(2)
         assert c.ended
+        assert room.log == [
+            Refused("c", ErrorCode.SERVER_FULL, "too many connections from one address")
+        ]
         assert room.connect("other", "192.0.2.2").take() == []
         assert room.connect("local").take() == []
         room.lose("a")
@@ -504,6 +515,14 @@ class TestLimits:
         text = "The connection is closed, because you sent nothing for 10 seconds."
         assert room.peers["a"].take() == [message("", text, dm="a"), {"disconnect": True}]
         assert room.peers["a"].ended
+
+    def test_who_has_not_joined_has_the_time_to_join_however_silent(self) -> None:
+        room = world(max_silence=10, join_timeout=30)
+        a = room.connect("a")
+        room.data("a", b'{"username":')
+        room.wait(20)
+        room.data("a", b'"a"}')
+        assert a.take() == [{"isConnected": True, "errorCode": -1}]
 
     def test_who_is_not_read_is_not_silent(self) -> None:
         room = world("a", max_silence=10, max_messages_per_second=0.05, message_burst=1)
@@ -683,6 +702,14 @@ def test_writes_to_the_same_receivers_in_a_row_become_one() -> None:
     assert first.data.count(b"\n") == 2
     assert isinstance(second, Send)
     assert second.connections == ("b",)
+
+
+def test_private_messages_to_one_user_in_a_row_become_one_write() -> None:
+    room = world("a", "b").room
+    octets = line({"message": "1", "dm": "b"}) + line({"message": "2", "dm": "b"})
+    [action] = room.receive_data("a", octets, NOW)
+    assert isinstance(action, Send)
+    assert action.data.count(b"\n") == 2
 
 
 def test_a_log_entry_keeps_its_place_between_writes() -> None:
