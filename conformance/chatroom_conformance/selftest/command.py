@@ -143,7 +143,11 @@ def _run(faults: list[str], odd: list[str], arguments: argparse.Namespace) -> Fi
                 found.shuffled.append(row)
             else:
                 (found.faults if group == "fault" else found.odd)[row.name] = row
-            print(f"{number}/{total} {row.name} ({row.seconds:.1f} s)", file=sys.stderr)
+            judge = {"fault": matrix.faults_in, "odd": matrix.faults_with_odd}.get(group)
+            bad = ", FAILED" if judge and judge(row) else ""
+            print(f"{number}/{total} {row.name} ({row.seconds:.1f} s){bad}", file=sys.stderr)
+            for line in judge(row) if judge else ():
+                print(f"    {line}", file=sys.stderr, flush=True)
     found.seconds = time.monotonic() - began
     return found
 
