@@ -51,7 +51,7 @@ class Odd:
     sentence: str
     change: Change
     shards: int = 1
-    timeout_scale: float = 1.0
+    timeout_scale: float = 5.0
     disruptive: bool = False
     tls: bool = False
 
