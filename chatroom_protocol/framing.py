@@ -163,7 +163,7 @@ class Decoder:
                 ):
                     break
                 found.append(value)
-                place = end
+                place = end + 1 if text.startswith("\n", end) else end
         except (ValueError, RecursionError):
             pass  # unfinished or faulty: the careful way finds out which
         return place if text.isascii() else len(text[:place].encode())
@@ -284,6 +284,11 @@ def _encoder(*, ascii_only: bool) -> Callable[[Any], str]:
 
 _encode_ascii = _encoder(ascii_only=True)
 _encode_unicode = _encoder(ascii_only=False)
+
+
+def quote(text: str) -> str:
+    """Give ``text`` as a JSON string in ASCII."""
+    return _encode_ascii(text)
 
 
 def encode(members: JSONObject, max_octets: int) -> bytes:

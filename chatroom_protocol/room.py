@@ -30,6 +30,7 @@ from chatroom_protocol.connection import (
     ServerConnection,
     ServerEvent,
     encode_server_frame,
+    encode_server_message,
     format_date,
 )
 from chatroom_protocol.errors import (
@@ -496,7 +497,7 @@ class Room(Generic[K]):
             event.message, event.dm, self._name(member), len(event.message), out.date
         )
         try:
-            data = encode_server_frame(message)
+            data = encode_server_message(message)
         except LocalProtocolError as error:
             detail = f"the message was not delivered, because it is too long: {error}"
             self._reject(key, member, RejectionCode.MESSAGE_TOO_LONG, detail, out)
@@ -580,7 +581,7 @@ class Room(Generic[K]):
 
     @staticmethod
     def _announcement(username: str, text: str, out: _Outbox[K]) -> bytes:
-        return encode_server_frame(ServerMessage(text, None, username, len(text), out.date))
+        return encode_server_message(ServerMessage(text, None, username, len(text), out.date))
 
     def _count(self, key: K, member: _Member, now: float, out: _Outbox[K]) -> None:
         """Take a token for a frame; who owes one is not read until it has grown again.

@@ -15,7 +15,7 @@ from chatroom_protocol.limits import ServerLimits
 from chatroom_protocol.room import Action, Room
 from chatroom_reference.server.hub import MAX_BATCH_OCTETS, MAX_WAITING, Hub
 from chatroom_reference.server.log import EventLog
-from chatroom_reference.server.peer import Peer
+from chatroom_reference.server.peer import Peer, Peers
 from tests.server.harness import PATIENCE, eventually
 
 
@@ -24,8 +24,9 @@ class FakePeer:
 
     address = "127.0.0.1:1"
 
-    def __init__(self, name: str, order: list[tuple[str, bytes]]) -> None:
+    def __init__(self, name: str, descriptor: int, order: list[tuple[str, bytes]]) -> None:
         self.name = name
+        self.descriptor = descriptor
         self.order = order
         self.done: list[str] = []
         self.waiting = 0
@@ -44,28 +45,40 @@ class FakePeer:
         self.done.append("abort")
 
 
+class FakePeers(Peers):
+    """Writes nothing by itself."""
+
+    def write(self, receivers: tuple[int, ...], data: bytes) -> list[tuple[int, bytes]]:
+        return [(descriptor, data) for descriptor in receivers]
+
+
 class Setting:
     """A hub, and peers in its room."""
 
     def __init__(self, limits: ServerLimits) -> None:
-        self.room: Room[Peer] = Room(lambda: datetime.now(timezone.utc), limits)
-        self.hub = Hub(self.room, EventLog(logging.getLogger("hub under test")))
+        self.room: Room[int] = Room(lambda: datetime.now(timezone.utc), limits)
+        self.peers = FakePeers()
+        self.given_back: list[int] = []
+        log = EventLog(logging.getLogger("hub under test"))
+        self.hub = Hub(self.room, self.peers, log, self.given_back.append)
         self.hub.start()
         self.sent: list[tuple[str, bytes]] = []
 
-    def connect(self, name: str) -> tuple[FakePeer, Peer]:
-        fake = FakePeer(name, self.sent)
-        peer = cast(Peer, fake)
-        self.hub.report(partial(self.room.connection_made, peer), about=peer)
-        return fake, peer
+    def connect(self, name: str) -> FakePeer:
+        fake = FakePeer(name, len(self.peers), self.sent)
+        self.peers[fake.descriptor] = cast(Peer, fake)
+        connection_made = partial(self.room.connection_made, fake.descriptor)
+        self.hub.report(connection_made, about=fake.descriptor)
+        return fake
 
-    def join(self, name: str) -> tuple[FakePeer, Peer]:
-        fake, peer = self.connect(name)
+    def join(self, name: str) -> FakePeer:
+        peer = self.connect(name)
         self.receive(peer, b'{"username":"%s"}' % name.encode())
-        return fake, peer
+        return peer
 
-    def receive(self, peer: Peer, data: bytes) -> None:
-        self.hub.report(partial(self.room.receive_data, peer, data), len(data), peer)
+    def receive(self, peer: FakePeer, data: bytes) -> None:
+        key = peer.descriptor
+        self.hub.report(partial(self.room.receive_data, key, data), len(data), key)
 
 
 @pytest.fixture
@@ -82,7 +95,7 @@ class Blocker:
         self._thread.start()
         assert self._entered.wait(PATIENCE)
 
-    def _block(self, _now: float) -> list[Action[Peer]]:
+    def _block(self, _now: float) -> list[Action[int]]:
         self._entered.set()
         assert self._go_on.wait(PATIENCE)
         return []
@@ -93,7 +106,7 @@ class Blocker:
 
 
 def test_what_waits_is_written_once_to_each(setting: Setting) -> None:
-    (_, a), (_, b), _ = setting.join("a"), setting.join("b"), setting.join("c")
+    a, b, _ = setting.join("a"), setting.join("b"), setting.join("c")
     setting.sent.clear()
     blocker = Blocker(setting.hub)
     setting.receive(a, b'{"message":"one","dm":null}')
@@ -120,7 +133,7 @@ def test_who_joined_is_answered_before_others_are_told(setting: Setting) -> None
 
 
 def test_a_batch_is_bounded(setting: Setting) -> None:
-    (_, a), _ = setting.join("a"), setting.join("b")
+    a, _ = setting.join("a"), setting.join("b")
     setting.sent.clear()
     message = b'{"message":"%s","dm":null}' % (b"x" * (MAX_BATCH_OCTETS // 4))
     blocker = Blocker(setting.hub)
@@ -146,12 +159,12 @@ def test_past_the_bound_a_reader_waits(setting: Setting) -> None:
 def test_who_works_for_others_is_relieved_and_deadlines_are_kept(setting: Setting) -> None:
     stop = threading.Event()
 
-    def again(_now: float) -> list[Action[Peer]]:
+    def again(_now: float) -> list[Action[int]]:
         if not stop.is_set():
             setting.hub.report(again)
         return []
 
-    slow, _ = setting.connect("slow")
+    slow = setting.connect("slow")
     begun = monotonic()
     setting.hub.report(again)  # which never ends by itself
     assert monotonic() - begun < PATIENCE
@@ -161,12 +174,12 @@ def test_who_works_for_others_is_relieved_and_deadlines_are_kept(setting: Settin
 
 
 def test_a_deadline_wakes_an_idle_hub(setting: Setting) -> None:
-    slow, _ = setting.connect("slow")
+    slow = setting.connect("slow")
     eventually(lambda: slow.done == ["eof"], "too slow to join")
 
 
 def test_a_queue_over_its_bound_is_a_leave(setting: Setting) -> None:
-    (_, a), (deaf, _), _ = setting.join("a"), setting.join("deaf"), setting.join("c")
+    a, deaf, _ = setting.join("a"), setting.join("deaf"), setting.join("c")
     deaf.waiting = 1000
     setting.receive(a, b'{"message":"at the bound","dm":null}')
     assert deaf.done == []
@@ -175,3 +188,26 @@ def test_a_queue_over_its_bound_is_a_leave(setting: Setting) -> None:
     setting.receive(a, b'{"message":"over it","dm":null}')
     assert deaf.done == ["abort"]
     assert [name for name, data in setting.sent if b"deaf is offline" in data] == ["a", "c"]
+
+
+def test_a_descriptor_is_given_back_behind_what_was_meant_for_it(setting: Setting) -> None:
+    a, gone = setting.join("a"), setting.join("gone")
+    setting.sent.clear()
+    blocker = Blocker(setting.hub)
+    setting.receive(a, b'{"message":"before","dm":null}')
+    setting.hub.report_lost(gone.descriptor)
+    setting.receive(a, b'{"message":"after","dm":null}')
+    sent_when_given_back: list[bytes] = []
+    give_back = setting.given_back.append
+
+    def note(descriptor: int) -> None:
+        sent_when_given_back.extend(data for name, data in setting.sent if name == "gone")
+        give_back(descriptor)
+
+    setting.hub._give_back = note
+    blocker.let_go()
+    assert setting.given_back == [gone.descriptor]
+    assert len(sent_when_given_back) == 1
+    assert b"before" in sent_when_given_back[0]
+    assert b"after" not in sent_when_given_back[0]
+    assert "gone" not in setting.room.usernames

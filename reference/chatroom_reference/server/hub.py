@@ -8,7 +8,9 @@ at once, and ten busy senders cost fewer system calls than one.
 
 Invariants:
 
-- The room, and every ``Peer`` method marked so, is only touched by the thread that set ``_busy``.
+- The room, and what peers mark so, is only touched by the thread that set ``_busy``.
+- A connection's key in the room is its descriptor. It is given back between two batches, when the
+  room has forgotten it, so whatever a batch writes goes to who it is meant for.
 - ``_busy`` is only given up while nothing waits and no deadline is due.
 - No thread waits for a socket while it works: sends don't block, what is left is the peer's.
 """
@@ -18,7 +20,7 @@ from __future__ import annotations
 import threading
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
-from itertools import count
+from functools import partial
 from math import inf
 from time import monotonic
 
@@ -33,7 +35,7 @@ from chatroom_protocol.room import (
     SendEOF,
 )
 from chatroom_reference.server.log import EventLog
-from chatroom_reference.server.peer import Peer
+from chatroom_reference.server.peer import Peers
 
 # Past this many reports a reader waits for the room: the kernel then slows its client down.
 MAX_WAITING = 256
@@ -43,22 +45,31 @@ MAX_BATCH_OCTETS = 65536
 # clock's thread, which has no client, takes over.
 MAX_TURNS = 8
 
-Report = Callable[[float], "list[Action[Peer]]"]
-Waiting = tuple[Report, int, "Peer | None"]
-Write = tuple[tuple[Peer, ...], list[bytes]]
+Report = Callable[[float], "list[Action[int]]"]
+Waiting = tuple[Report, int, "int | None"]
+Write = tuple[tuple[int, ...], bytes]
 
 
 class Hub:
-    """The queue in front of ``room``; ``report`` may be called by any thread."""
+    """The queue in front of ``room``; ``report`` and ``report_lost`` may be called by any thread.
 
-    def __init__(self, room: Room[Peer], log: EventLog) -> None:
+    ``give_back`` is called with the descriptors that nobody will use any more.
+    """
+
+    def __init__(
+        self, room: Room[int], peers: Peers, log: EventLog, give_back: Callable[[int], None]
+    ) -> None:
         self._room = room
+        self._peers = peers
         self._log = log
+        self._give_back = give_back
+        self._lost: list[int] = []
         self._lock = threading.Lock()
         self._space = threading.Condition(self._lock)
         self._clock = threading.Condition(self._lock)
         self._waiting: deque[Waiting] = deque()
         self._busy = False
+        self._held_up = 0  # readers that wait for space
         self._relief_wanted = False
         self._clock_sleeps_until = inf
 
@@ -66,85 +77,94 @@ class Hub:
         """Start the clock: one thread for every deadline, asleep while there is none."""
         threading.Thread(target=self._watch_clock, name="clock", daemon=True).start()
 
-    def report(self, report: Report, octets: int = 0, about: Peer | None = None) -> None:
+    def report(self, report: Report, octets: int = 0, about: int | None = None) -> None:
         """Tell the room.
 
         ``report`` is called with the monotonic time, in its turn; ``octets`` is how much it
-        carries, ``about`` the connection that pays if the room fails on it.
+        carries, ``about`` the descriptor of the connection that pays if the room fails on it.
         """
         with self._lock:
             while self._busy and len(self._waiting) >= MAX_WAITING:
+                self._held_up += 1
                 self._space.wait()
-            self._waiting.append((report, octets, about))
+                self._held_up -= 1
             if self._busy:
+                self._waiting.append((report, octets, about))
                 return
             self._busy = True
-        self._work(range(MAX_TURNS))
+        self._work([(report, octets, about)], MAX_TURNS)
 
-    def _work(self, turns: Iterable[int]) -> None:
-        for turn in turns:
-            batch = self._take_batch(look_at_clock=turn > 0)
-            if not batch:
-                return
-            actions: list[Action[Peer]] = []
+    def report_lost(self, descriptor: int) -> None:
+        """Tell that a connection is over and its reader has ended."""
+        self.report(partial(self._lose, descriptor), about=descriptor)
+
+    def _lose(self, descriptor: int, now: float) -> list[Action[int]]:
+        self._lost.append(descriptor)
+        return self._room.connection_lost(descriptor, now)
+
+    def _work(self, batch: list[Waiting], turns: float) -> None:
+        while batch:
+            actions: list[Action[int]] = []
             for report, _, about in batch:
-                actions += self._ask(report, about)
+                try:
+                    actions += report(monotonic())
+                except Exception:
+                    actions += self._failed(about)
             while actions:
                 actions = self._carry_out(actions)
+            while self._lost:
+                self._give_back(self._lost.pop())
+            turns -= 1
+            if not turns:
+                self._call_for_relief()
+                return
+            batch = self._take_batch()
+
+    def _call_for_relief(self) -> None:
         with self._lock:
             self._relief_wanted = True
             self._clock.notify()
 
-    def _take_batch(self, *, look_at_clock: bool) -> list[Waiting]:
-        """Take what waits, or nothing: then the room is free again.
-
-        The first batch in a row doesn't look at the clock: who has waited longest is served first.
-        """
+    def _take_batch(self) -> list[Waiting]:
+        """Take what is due and what waits, or nothing: then the room is free again."""
         with self._lock:
             batch: list[Waiting] = []
-            deadline = self._room.next_deadline if look_at_clock else None
+            deadline = self._room.next_deadline
             if deadline is not None and deadline <= monotonic():
                 batch.append((self._room.deadline_passed, 0, None))
             octets = 0
             while self._waiting and octets < MAX_BATCH_OCTETS:
                 batch.append(self._waiting.popleft())
                 octets += batch[-1][1]
-            if batch:
-                self._space.notify(len(batch))
-            else:
+            if not batch:
                 self._busy = False
                 if deadline is not None and deadline < self._clock_sleeps_until:
                     self._clock.notify()
+            elif self._held_up:
+                self._space.notify(len(batch))
             return batch
 
-    def _ask(self, report: Report, about: Peer | None) -> list[Action[Peer]]:
-        try:
-            return report(monotonic())
-        except Exception:
-            return self._failed(about)
-
-    def _failed(self, about: Peer | None) -> list[Action[Peer]]:
+    def _failed(self, about: int | None) -> list[Action[int]]:
         """Tell of a bug in full; it costs the connection that met it, and nobody else."""
-        self._log.failure("failed", about)
-        if about is None:
+        peer = None if about is None else self._peers.get(about)
+        self._log.failure("failed", peer)
+        if peer is None:
             return []
-        about.abort()
-        return self._room.connection_lost(about, monotonic())
+        peer.abort()
+        return self._room.connection_lost(peer.descriptor, monotonic())
 
-    def _carry_out(self, actions: list[Action[Peer]]) -> list[Action[Peer]]:
+    def _carry_out(self, actions: list[Action[int]]) -> list[Action[int]]:
         """Write, then do the rest; return what the room has to say to the queues that grew.
 
         The room sends nothing to a connection after it ended it, so ends may wait for the writes.
         """
         writes: list[Write] = []
-        others: list[Action[Peer]] = []
+        others: list[Action[int]] = []
         for action in actions:
-            if not isinstance(action, Send):
-                others.append(action)
-            elif writes and writes[-1][0] == action.connections:
-                writes[-1][1].append(action.data)
+            if isinstance(action, Send):
+                writes.append((action.connections, action.data))
             else:
-                writes.append((action.connections, [action.data]))
+                others.append(action)
         answers = self._write(writes)
         for action in others:
             try:
@@ -154,32 +174,34 @@ class Hub:
                 answers += self._failed(action.connection)
         return answers
 
-    def _write(self, writes: list[Write]) -> list[Action[Peer]]:
-        answers: list[Action[Peer]] = []
+    def _write(self, writes: list[Write]) -> list[Action[int]]:
+        answers: list[Action[int]] = []
         for receivers, data in _one_write_each(writes):
-            for peer in receivers:
+            for descriptor, rest in self._peers.write(receivers, data):
                 try:
-                    octets = peer.send(data)
+                    octets = self._peers[descriptor].send(rest)
                 except Exception:
-                    answers += self._failed(peer)
+                    answers += self._failed(descriptor)
                     continue
                 if octets:
-                    answers += self._room.report_backlog(peer, octets, monotonic())
+                    answers += self._room.report_backlog(descriptor, octets, monotonic())
         return answers
 
-    def _apply(self, action: Action[Peer]) -> None:
+    def _apply(self, action: Action[int]) -> None:
+        assert not isinstance(action, Send)
+        peer = self._peers[action.connection]
         if isinstance(action, SendEOF):
-            action.connection.send_eof()
+            peer.send_eof()
         elif isinstance(action, Close):
-            action.connection.close()
+            peer.close()
         elif isinstance(action, Abort):
-            action.connection.abort()
+            peer.abort()
         elif isinstance(action, PauseReading):
-            action.connection.pause()
+            peer.pause()
         elif isinstance(action, ResumeReading):
-            action.connection.resume()
+            peer.resume()
         else:
-            self._log.action(action)
+            self._log.action(action, peer.address)
 
     def _watch_clock(self) -> None:
         while True:
@@ -189,7 +211,7 @@ class Hub:
                     self._clock.wait(min(left, threading.TIMEOUT_MAX) if left < inf else None)
                 self._relief_wanted = False
                 self._busy = True
-            self._work(count(1))
+            self._work(self._take_batch(), inf)
 
     def _deadline_is_due(self) -> bool:
         """Whether the clock has to work; if not, settle until when it sleeps."""
@@ -198,16 +220,21 @@ class Hub:
         return self._clock_sleeps_until <= monotonic()
 
 
-def _one_write_each(writes: list[Write]) -> Iterable[tuple[tuple[Peer, ...], bytes]]:
-    """Join what goes to the same receiver, in order."""
-    joined = [(receivers, b"".join(chunks)) for receivers, chunks in writes]
-    if len(joined) < 2:
-        return joined
-    waiting: defaultdict[Peer, list[bytes]] = defaultdict(list)
-    for receivers, data in joined:
-        for peer in receivers:
-            waiting[peer].append(data)
+def _one_write_each(writes: list[Write]) -> Iterable[Write]:
+    """Join what goes to the same receiver, in order; who hears the same is written to together."""
+    if len(writes) < 2:
+        return writes
+    heard: defaultdict[int, list[int]] = defaultdict(list)
+    for number, (receivers, _) in enumerate(writes):
+        for descriptor in receivers:
+            heard[descriptor].append(number)
+    alike: defaultdict[tuple[int, ...], list[int]] = defaultdict(list)
+    for descriptor, numbers in heard.items():
+        alike[tuple(numbers)].append(descriptor)
     # Who hears least first: somebody who has just joined waits for an answer, and is not to wait
     # until hundreds of others have been told of it.
-    in_turn = sorted(waiting.items(), key=lambda item: len(item[1]))
-    return (((peer,), b"".join(parts)) for peer, parts in in_turn)
+    in_turn = sorted(alike.items(), key=lambda item: len(item[0]))
+    return [
+        (tuple(receivers), b"".join([writes[number][1] for number in numbers]))
+        for numbers, receivers in in_turn
+    ]

@@ -125,6 +125,14 @@ def _record(level: int, name: str, **fields: object) -> logging.LogRecord:
     return record
 
 
+_ACTIONS: dict[type[object], tuple[int, str]] = {
+    Joined: (logging.INFO, "joined"),
+    Left: (logging.INFO, "left"),
+    Violated: (logging.WARNING, "violated"),
+    Rejected: (logging.DEBUG, "rejected"),
+}
+
+
 class EventLog:
     """What happened, in the terms of the room."""
 
@@ -145,29 +153,20 @@ class EventLog:
         address = about.address if about else None
         self.event(logging.ERROR, name, address=address, traceback=traceback.format_exc())
 
-    def action(self, action: Action[Peer]) -> None:
-        """Log one of the room's actions that exist for this."""
-        if isinstance(action, Joined):
-            self._about(logging.INFO, "joined", action)
-        elif isinstance(action, Left):
-            self._about(logging.INFO, "left", action, reason=action.reason.value)
-        elif isinstance(action, Refused):
-            code = int(action.code)
-            self.event(logging.INFO, "refused", address=action.connection.address, code=code)
-        elif isinstance(action, Violated):
-            self._about(logging.WARNING, "violated", action, code=action.code.value)
-        elif isinstance(action, Rejected):
-            self._about(logging.DEBUG, "rejected", action, code=action.code.value)
-
-    def _about(
-        self,
-        level: int,
-        name: str,
-        action: Joined[Peer] | Left[Peer] | Violated[Peer] | Rejected[Peer],
-        **fields: object,
-    ) -> None:
-        who = {"address": action.connection.address, "username": action.username}
-        self.event(level, name, **who, **fields)
+    def action(self, action: Action[int], address: str) -> None:
+        """Log one of the room's actions that exist for this; ``address`` is the connection's."""
+        if isinstance(action, Refused):
+            self.event(logging.INFO, "refused", address=address, code=int(action.code))
+            return
+        if not isinstance(action, Joined | Left | Violated | Rejected):
+            return
+        level, name = _ACTIONS[type(action)]
+        fields = {"address": address, "username": action.username}
+        if isinstance(action, Left):
+            fields["reason"] = action.reason.value
+        elif isinstance(action, Violated | Rejected):
+            fields["code"] = action.code.value
+        self.event(level, name, **fields)
 
 
 def open_log(level: str, form: str) -> EventLog:

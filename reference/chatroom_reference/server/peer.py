@@ -2,24 +2,33 @@
 
 The room's worker sends directly and never waits. What the kernel doesn't take goes to a backlog,
 and a writer thread lives for as long as there is one: a thread woken for every delivery would
-cost ten times as much. The reader thread only reads. The descriptor is closed when the reader has
-ended, by the worker, or by the writer if that is still at it: never while another thread may be
+cost ten times as much. The reader thread only reads.
+
+A connection is known by its descriptor, a number that the system gives again to somebody else. So
+the descriptor is closed when the reader has ended and the room has forgotten it, by the worker
+between two batches, or by the writer if that is still at it: never while another thread may be
 about to use its number.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import struct
 import threading
 from collections import deque
-from socket import MSG_DONTWAIT
+from collections.abc import Iterable
+from itertools import repeat
+from operator import length_hint
 
 # Read at once, and so the most that one report to the room can carry.
 RECEIVE_OCTETS = 16384
 # Without a bound the kernel hides megabytes for a client that doesn't read.
 SEND_BUFFER_OCTETS = 65536
+# With any timeout the descriptor doesn't block, and waiting is left to poll: so the worker may
+# write to it as to any file. This one is as long as poll can take, and starts anew when it passes.
+_FOREVER_SECONDS = 2_000_000.0
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
@@ -29,6 +38,7 @@ def configure(sock: socket.socket, keep_alive: int) -> None:
     A peer that vanished without a word is noticed after about twice ``keep_alive`` seconds, also
     while octets for it wait unacknowledged. Raises OSError if the connection is gone already.
     """
+    sock.settimeout(_FOREVER_SECONDS)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_OCTETS)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -42,8 +52,35 @@ def configure(sock: socket.socket, keep_alive: int) -> None:
             sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
+def write_to_all(descriptors: tuple[int, ...], data: bytes) -> list[tuple[int, bytes]]:
+    """Write what the kernel takes at once; return what it left of ``data``, by descriptor.
+
+    This is where a busy server spends its time: what Python does between two writes costs more
+    than it seems, since each write drives it out of the processor's caches. A connection that was
+    reset is passed over: its reader meets that too, and reports it.
+    """
+    left: list[tuple[int, bytes]] = []
+    ahead = iter(descriptors)
+    octets = len(data)
+    while True:
+        try:
+            for written in map(os.write, ahead, repeat(data)):
+                if written != octets:
+                    left.append((_passed(descriptors, ahead), data[written:]))
+        except BlockingIOError:
+            left.append((_passed(descriptors, ahead), data))
+        except OSError:
+            continue
+        else:
+            return left
+
+
+def _passed(descriptors: tuple[int, ...], ahead: Iterable[int]) -> int:
+    return descriptors[-1 - length_hint(ahead)]
+
+
 class Peer:
-    """A connected blocking socket, and the octets that wait for it.
+    """A connected socket, and the octets that wait for it.
 
     ``receive`` and ``wait_until_shut`` belong to the reader thread, all else to the room's worker.
     """
@@ -60,10 +97,12 @@ class Peer:
         "_sock",
         "_writing",
         "address",
+        "descriptor",
     )
 
     def __init__(self, sock: socket.socket, address: str) -> None:
         self.address = address
+        self.descriptor = sock.fileno()
         self._sock = sock
         self._lock = threading.Lock()  # guards all below
         self._backlog: deque[bytes] = deque()
@@ -80,9 +119,15 @@ class Peer:
 
     def receive(self) -> bytes:
         """Wait for octets; ``b""`` is the end of the stream. Raises OSError after a reset."""
-        with self._gate:
-            pass
-        return self._sock.recv(RECEIVE_OCTETS)
+        while True:
+            with self._gate:
+                pass
+            try:
+                return self._sock.recv(RECEIVE_OCTETS)
+            except TimeoutError as error:
+                if error.errno is not None:
+                    raise  # TCP found that nobody is there
+                # silent for weeks, as anybody may be
 
     def wait_until_shut(self) -> None:
         """Wait until the socket is shut both ways; to be called once."""
@@ -90,17 +135,17 @@ class Peer:
 
     # The worker's
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether octets wait, so that what comes next has to wait behind them."""
+        return self._writing
+
     def send(self, data: bytes) -> int:
         """Send what the kernel takes at once, keep the rest; return how many octets wait."""
         if self._writing:
             return self._put_aside(data)
-        try:
-            sent = self._sock.send(data, MSG_DONTWAIT)
-        except BlockingIOError:
-            sent = 0
-        except OSError:
-            return 0  # reset or closed: the reader meets that too, and reports it
-        return 0 if sent == len(data) else self._put_aside(data[sent:])
+        left = write_to_all((self.descriptor,), data)
+        return self._put_aside(left[0][1]) if left else 0
 
     def send_eof(self) -> None:
         """End our stream once the backlog is written; reading goes on."""
@@ -204,3 +249,23 @@ class Peer:
         if self._paused:
             self._paused = False
             self._gate.release()
+
+
+class Peers(dict[int, Peer]):
+    """The connections by descriptor. ``write`` belongs to the room's worker."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._behind: set[int] = set()
+
+    def write(self, receivers: tuple[int, ...], data: bytes) -> list[tuple[int, bytes]]:
+        """Write to all at once; return what is still to be given to whose :meth:`Peer.send`."""
+        if self._behind:
+            self._behind = {d for d in self._behind if d in self and self[d].is_behind}
+        if self._behind.isdisjoint(receivers):
+            left = write_to_all(receivers, data)
+        else:
+            left = [(d, data) for d in receivers if d in self._behind]
+            left += write_to_all(tuple(d for d in receivers if d not in self._behind), data)
+        self._behind.update(descriptor for descriptor, _ in left)
+        return left

@@ -15,11 +15,11 @@ from functools import partial
 from attrs import Factory, frozen
 
 from chatroom_protocol.limits import DEFAULT_PORT, ServerLimits
-from chatroom_protocol.room import Action, Room
+from chatroom_protocol.room import Room
 from chatroom_reference.server.hub import Hub
 from chatroom_reference.server.log import EventLog
-from chatroom_reference.server.peer import Peer, configure
-from chatroom_reference.server.tls import TlsPeer
+from chatroom_reference.server.peer import Peer, Peers, configure
+from chatroom_reference.server.tls import TlsPeer, TlsPeers
 
 # Address space only, for a thousand threads; the deepest call of a reader uses a tenth.
 THREAD_STACK_OCTETS = 512 * 1024
@@ -60,10 +60,10 @@ class Server:
     def __init__(self, settings: Settings, log: EventLog) -> None:
         self._settings = settings
         self._log = log
-        self.room: Room[Peer] = Room(lambda: datetime.now(timezone.utc), settings.limits)
-        self._hub = Hub(self.room, log)
+        self.room: Room[int] = Room(lambda: datetime.now(timezone.utc), settings.limits)
+        self._peers = TlsPeers() if settings.tls else Peers()
+        self._hub = Hub(self.room, self._peers, log, self._give_back)
         self._listener: socket.socket | None = None
-        self._peers: set[Peer] = set()
         self._changed = threading.Condition()  # guards _peers and _stopping; told of each end
         self._stopping = False
 
@@ -130,46 +130,43 @@ class Server:
             tls = self._settings.tls
             peer = TlsPeer(sock, address, tls, self._tls_failed, self._tls_waits)
         with self._changed:
-            self._peers.add(peer)
+            self._peers[peer.descriptor] = peer
         try:
             # A Thread object would have us wait until the new thread runs, and take 2 kB.
             _thread.start_new_thread(self._read, (peer,))
         except RuntimeError:
-            self._forget(peer)
+            self._give_back(peer.descriptor)
             raise
 
     def _read(self, peer: Peer) -> None:
         """Tell the room all that one connection does; runs in that connection's thread."""
-        hub, room = self._hub, self.room
+        hub, room, key = self._hub, self.room, peer.descriptor
         host = peer.address.rpartition(":")[0]
-        hub.report(lambda now: room.connection_made(peer, now, host), about=peer)
+        hub.report(lambda now: room.connection_made(key, now, host), about=key)
         try:
             while data := peer.receive():
-                hub.report(partial(room.receive_data, peer, data), len(data), peer)
-            hub.report(partial(room.receive_eof, peer), about=peer)
+                hub.report(partial(room.receive_data, key, data), len(data), key)
+            hub.report(partial(room.receive_eof, key), about=key)
             peer.wait_until_shut()
         except OSError as error:
             # A reset, which is a leave like any other.
             self._log.event(
                 logging.DEBUG, "reset", address=peer.address, reason=error.strerror or "unknown"
             )
-        hub.report(partial(self._lost, peer), about=peer)
+        hub.report_lost(key)
 
-    def _lost(self, peer: Peer, now: float) -> list[Action[Peer]]:
-        self._forget(peer)
-        return self.room.connection_lost(peer, now)
-
-    def _forget(self, peer: Peer) -> None:
-        peer.release()
+    def _give_back(self, descriptor: int) -> None:
+        """Let the system give a descriptor to somebody else."""
         with self._changed:
-            self._peers.discard(peer)
+            self._peers.pop(descriptor).release()
             self._changed.notify_all()
 
     def _tls_failed(self, peer: Peer, reason: str) -> None:
         self._log.event(logging.WARNING, "tls-failed", address=peer.address, reason=reason)
 
     def _tls_waits(self, peer: Peer, octets: int) -> None:
-        self._hub.report(partial(self.room.report_backlog, peer, octets), about=peer)
+        key = peer.descriptor
+        self._hub.report(partial(self.room.report_backlog, key, octets), about=key)
 
 
 def raise_open_files(wanted: int | None) -> None:

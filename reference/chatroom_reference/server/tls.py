@@ -13,7 +13,7 @@ import ssl
 import threading
 from collections.abc import Callable
 
-from chatroom_reference.server.peer import RECEIVE_OCTETS, Peer
+from chatroom_reference.server.peer import RECEIVE_OCTETS, Peer, Peers
 
 
 def server_context(certificate: str, key: str | None) -> ssl.SSLContext:
@@ -121,3 +121,11 @@ class TlsPeer(Peer):
                 self._flush()
             self._ended = True
         super()._end(how)
+
+
+class TlsPeers(Peers):
+    """The same over TLS, where no two connections are sent the same octets."""
+
+    def write(self, receivers: tuple[int, ...], data: bytes) -> list[tuple[int, bytes]]:
+        """Leave everything to :meth:`TlsPeer.send`."""
+        return [(descriptor, data) for descriptor in receivers]
