@@ -79,13 +79,13 @@ def format_date(now: datetime) -> str:
 
     Raises :class:`LocalProtocolError` for a time without offset. Specification: [MSG].
     """
-    offset = now.utcoffset()
-    if offset is None:
+    text = now.isoformat(sep=" ")
+    if text[-6] in "+-":  # RFC 3339 has offsets of whole minutes only, so they end like this
+        return text
+    if now.utcoffset() is None:
         msg = "the clock has to give a time with an offset from UTC"
         raise LocalProtocolError(msg)
-    if offset.seconds % 60 or offset.microseconds:
-        now = now.astimezone(timezone.utc)  # RFC 3339 has offsets of whole minutes only
-    return now.isoformat(sep=" ")
+    return now.astimezone(timezone.utc).isoformat(sep=" ")
 
 
 def encode_server_frame(frame: ServerFrame) -> bytes:

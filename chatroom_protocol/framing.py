@@ -148,7 +148,11 @@ class Decoder:
         except UnicodeDecodeError:
             return 0
         place, length = 0, len(text)
-        doubtful = self._may_break_a_limit(text, 0, length) or "\\u" in text
+        doubtful = (
+            len(data) > self._max_frame_octets
+            or data.count(b"{") + data.count(b"[") > self._max_depth
+            or b"\\u" in data
+        )
         try:
             while place < length:
                 if not text.startswith("{", place):

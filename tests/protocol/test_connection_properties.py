@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from chatroom_protocol import (
@@ -14,13 +15,17 @@ from chatroom_protocol import (
     Decoder,
     EndOfStream,
     Input,
+    LocalProtocolError,
     Room,
     ServerConnection,
     ServerLimits,
+    ServerMessage,
     ServerState,
 )
 from chatroom_protocol import strategies as chat
-from tests.protocol.rooms import World, clock
+from chatroom_protocol.connection import encode_server_frame, encode_server_message
+from chatroom_protocol.limits import MAX_SERVER_FRAME_OCTETS
+from tests.protocol.rooms import DATE, World, clock
 from tests.protocol.test_states import BY_CLIENT, client_in, server_in
 
 FRAMES = (chat.client_frames() | chat.server_frames()).flatmap(
@@ -88,3 +93,29 @@ def test_a_room_sends_everyone_the_same_however_the_octets_are_cut(
         return ({key: peer.take() for key, peer in world.peers.items()}, world.log)
 
     assert play([octets]) == play(data.draw(chat.cuts(octets)))
+
+
+_AROUND = len(encode_server_frame(ServerMessage("", None, "", 1, DATE))) - 1
+
+
+def _octets(frame: ServerMessage) -> bytes | str:
+    """Give the octets by the general way, or the sentence that says why there are none."""
+    try:
+        return encode_server_frame(frame)
+    except LocalProtocolError as error:
+        return str(error)
+
+
+@given(st.text(), st.none() | st.text(), st.text(), st.integers())
+@example("x" * (MAX_SERVER_FRAME_OCTETS - _AROUND), None, "", 1)
+@example("x" * (MAX_SERVER_FRAME_OCTETS - _AROUND + 1), None, "", 1)
+@example("\xe9" * (MAX_SERVER_FRAME_OCTETS // 3), None, "", 1)
+@example("\ud800", "\udfff", "\ud800\udfff", 1)
+def test_a_message_has_one_form(text: str, dm: str | None, sender: str, length: int) -> None:
+    frame = ServerMessage(text, dm, sender, length, DATE)
+    expected = _octets(frame)
+    if isinstance(expected, bytes):
+        assert encode_server_message(frame) == expected
+    else:
+        with pytest.raises(LocalProtocolError, match=re.escape(expected)):
+            encode_server_message(frame)

@@ -60,7 +60,7 @@ class Server:
     def __init__(self, settings: Settings, log: EventLog) -> None:
         self._settings = settings
         self._log = log
-        self.room: Room[int] = Room(lambda: datetime.now(timezone.utc), settings.limits)
+        self.room: Room[int] = Room(partial(datetime.now, timezone.utc), settings.limits)
         self._peers = TlsPeers() if settings.tls else Peers()
         self._hub = Hub(self.room, self._peers, log, self._give_back)
         self._listener: socket.socket | None = None
