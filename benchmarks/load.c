@@ -35,7 +35,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { HEAD = 2 + 4 + 2 + 8 + 16, MAX_TEXT = 3000, MAX_LINE = 8192, READ = 256 * 1024 };
+enum { HEAD = 2 + 4 + 2 + 8 + 16, MAX_TEXT = 3000, MAX_LINE = 65536, READ = 256 * 1024 };
 enum stage { UNUSED, CONNECTING, GREETED, ENTERING, JOINED, GONE };
 
 struct client {
