@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from . import baseline, launch, registry, repro
+from .cases import load_cases
 from .reports.terminal import Terminal, list_cases
 from .results import ExitCode, RunResult
 from .runner import Options, UnknownCaseError, parse_address, run, suite_version
@@ -194,7 +195,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _list(patterns: Sequence[str]) -> int:
-    cases = registry.load()
+    cases = load_cases()
     chosen, unmatched = registry.select(patterns or ["*"], cases)
     if unmatched:
         raise UnknownCaseError(unmatched[0])
@@ -369,7 +370,7 @@ def _repro(arguments: argparse.Namespace) -> int:
     if not arguments.words or len(arguments.words) > 2 - started:
         raise UsageError("repro takes one case and the HOST:PORT of a server")
     name, target = arguments.words[0], (*arguments.words[1:], DEFAULT_TARGET)[0]
-    case = registry.load().get(name)
+    case = load_cases().get(name)
     if case is None:
         raise UnknownCaseError(name)
     options = _options(arguments, [name])

@@ -127,24 +127,6 @@ def _name(call: ast.Call) -> str:
     return call.func.attr if isinstance(call.func, ast.Attribute) else ""
 
 
-def load() -> dict[str, Case]:
-    """All cases, after a check that what they need exists.
-
-    Raises:
-        RegistrationError: a case needs one that isn't there.
-    """
-    from . import cases, vectors
-
-    cases.load()
-    for found in vectors.vector_cases():
-        CASES.setdefault(found.id, found)
-    for found in CASES.values():
-        for needed in found.needs:
-            if needed not in CASES:
-                raise RegistrationError(f"{found.id} needs {needed}, which is no case")
-    return CASES
-
-
 def select(patterns: Iterable[str], ids: Iterable[str]) -> tuple[list[str], list[str]]:
     """The ids that fit any of the ids or globs, and the patterns that fit none."""
     known = list(ids)

@@ -18,6 +18,7 @@ from typing import Protocol
 from attrs import define, field
 
 from . import registry, verdicts
+from .cases import load_cases
 from .monitors import Monitors
 from .reader import Frame, Junk
 from .registry import Case, Risk
@@ -113,7 +114,7 @@ def parse_address(text: str, tls: ssl.SSLContext | None = None) -> Address:
 class _Run:
     def __init__(self, address: Address, options: Options) -> None:
         self.options = options
-        self.cases = registry.load()
+        self.cases = load_cases()
         self.monitors = Monitors()
         self.session = Session(
             address,

@@ -3,12 +3,13 @@
 import pytest
 
 from chatroom_conformance import registry
+from chatroom_conformance.cases import load_cases
 from chatroom_conformance.registry import RegistrationError, case
 from chatroom_conformance.requirements import requirements
 from chatroom_conformance.runner import Options, UnknownCaseError, _needs_first, run
 from chatroom_conformance.vocabulary import Room
 
-CASES = registry.load()
+CASES = load_cases()
 
 
 def test_never_without_a_fence_is_refused() -> None:

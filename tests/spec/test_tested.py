@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from chatroom_conformance import monitors, registry
+from chatroom_conformance import monitors
+from chatroom_conformance.cases import load_cases
 from tests.spec.documents import load, vector_files
 
 REQUIREMENTS = load("requirements.json")["requirements"]
@@ -38,7 +39,7 @@ def by_vectors() -> frozenset[str]:
 
 @cache
 def by_cases() -> frozenset[str]:
-    return frozenset(name for case in registry.load().values() for name in case.requirements)
+    return frozenset(name for case in load_cases().values() for name in case.requirements)
 
 
 @cache

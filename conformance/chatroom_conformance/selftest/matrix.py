@@ -9,8 +9,9 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 from attrs import evolve, field, frozen
 
-from .. import registry
+from ..cases import load_cases
 from ..monitors import Monitors
+from ..registry import Risk
 from ..requirements import requirements
 from ..results import RunResult, Status, for_servers, is_must, is_should
 from ..runner import Options, run
@@ -77,7 +78,7 @@ def testable() -> list[str]:
 
 def covering(names: Collection[str]) -> list[str]:
     """The cases and monitors that can blame one of these requirements."""
-    cases = [case.id for case in registry.load().values() if set(case.requirements) & set(names)]
+    cases = [case.id for case in load_cases().values() if set(case.requirements) & set(names)]
     monitors = [
         result.id
         for result in Monitors().results(lambda _: True)
@@ -91,7 +92,7 @@ def telling(names: Collection[str]) -> list[str]:
     found = covering(names)
     if all(name.startswith("monitor.") for name in found):
         # A monitor sees what others provoke.
-        found += [name for name in registry.load() if not name.startswith("vectors.")]
+        found += [name for name in load_cases() if not name.startswith("vectors.")]
     return found
 
 
@@ -143,7 +144,7 @@ def options_for(fault: Fault, *, deep: bool, seed: int | None, sample: int = 0) 
     mine = telling({fault.requirement, *fault.also})
     rest = sorted(
         case.id
-        for case in registry.load().values()
+        for case in load_cases().values()
         if case.id not in mine and not case.timed and not case.disruptive
     )
     chosen = random.Random(f"{fault.name}/{seed}").sample(rest, min(sample, len(rest)))
@@ -168,8 +169,8 @@ def odd_options(odd: Odd, *, deep: bool, seed: int | None, sample: int = 0) -> O
         return options
     plain = sorted(
         case.id
-        for case in registry.load().values()
-        if not case.timed and (odd.shards == 1 or case.risk is registry.Risk.NONE)
+        for case in load_cases().values()
+        if not case.timed and (odd.shards == 1 or case.risk is Risk.NONE)
     )
     # Where all takes long, what a case needs takes long too.
     sample = sample if odd.shards == 1 else sample // 5
@@ -183,7 +184,7 @@ def run_odd(name: str, *, deep: bool, seed: int | None = None, sample: int = 0) 
     options = odd_options(odd, deep=deep, seed=seed, sample=sample)
     if odd.shards == 1:
         return row_of(name, *judge(odd.change, options))
-    chosen = options.select or [case.id for case in registry.load().values()]
+    chosen = options.select or [case.id for case in load_cases().values()]
     cases = [case for case in chosen if not case.startswith("monitor.")]
     parts = [cases[start :: odd.shards] for start in range(min(odd.shards, len(cases)))]
     with ThreadPoolExecutor(odd.shards) as pool:
@@ -226,7 +227,7 @@ def ordinary() -> list[str]:
     """The requirements that a run without disruptive and timed cases can decide."""
     names = {
         name
-        for case in registry.load().values()
+        for case in load_cases().values()
         if not case.disruptive and not case.timed
         for name in case.requirements
     }

@@ -18,7 +18,7 @@ from typing import Any
 
 from attrs import define, evolve, field, frozen
 
-from .. import registry
+from ..cases import load_cases
 from ..monitors import RULES, Monitors
 from ..runner import Options
 from ..vocabulary import Client, FailureError, Room
@@ -198,7 +198,7 @@ def _survives(pair: tuple[str, str]) -> bool:
 def _all_checks(made: Iterable[str]) -> dict[str, list[str]]:
     """All checks, by their sort."""
     checks: dict[str, set[str]] = {"claims of cases": set(), "vectors": set(), "monitors": set()}
-    checks["vectors"] = {name for name in registry.load() if name.startswith("vectors.")}
+    checks["vectors"] = {name for name in load_cases() if name.startswith("vectors.")}
     checks["monitors"] = {f"monitor.{rule.name}" for rule in RULES}
     for check in made:
         if not check.startswith(("vectors.", "monitor.")):

@@ -7,7 +7,8 @@ import re
 
 import pytest
 
-from chatroom_conformance import registry, runner
+from chatroom_conformance import runner
+from chatroom_conformance.cases import load_cases
 from chatroom_conformance.requirements import requirements
 from chatroom_conformance.results import Verdict
 from chatroom_conformance.selftest import command, main, matrix, removal
@@ -190,5 +191,5 @@ def test_a_run_against_all_cases_finds_the_same(capfd: pytest.CaptureFixture[str
 def test_every_case_can_blame_something_that_a_fault_breaks() -> None:
     """A case whose requirements no fault breaks would never be seen to fail."""
     broken = {fault.requirement for fault in FAULTS.values()}
-    for case in registry.load().values():
+    for case in load_cases().values():
         assert broken & set(case.requirements), case.id
