@@ -29,13 +29,14 @@ def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An environment that has the wheel, attrs, and nothing else."""
     folder = tmp_path_factory.mktemp("environment")
     venv.create(folder, with_pip=False, symlinks=True)
-    paths = {"base": str(folder), "platbase": str(folder)}
-    site = Path(sysconfig.get_path("purelib", "venv", paths))
+    python = folder / "bin" / "python"
+    where = run(python, folder, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))")
+    site = Path(where.stdout.strip())
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(site)
     for package in ("attr", "attrs"):
         shutil.copytree(Path(sysconfig.get_path("purelib")) / package, site / package)
-    return folder / "bin" / "python"
+    return python
 
 
 def run(python: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
