@@ -25,13 +25,13 @@ class Load:
 
 
 LOADS = (
-    Load("100", ("--receivers", "100", "rate:50:4", "window:1:2500", "window:32:15000")),
-    Load("500", ("--receivers", "500", "window:1:500", "window:32:4000")),
-    Load("senders", ("--senders", "10", "--receivers", "90", "window:1:400")),
-    Load("all hear", ("--receivers", "50", "window:1:4000", "window:32:30000"), (OURS,)),
+    Load("100", ("--receivers", "100", "rate:50:2", "window:1:1000", "window:32:6000")),
+    Load("500", ("--receivers", "500", "window:1:200", "window:32:1600")),
+    Load("senders", ("--senders", "10", "--receivers", "90", "window:1:200")),
+    Load("all hear", ("--receivers", "50", "window:1:1500", "window:32:12000"), (OURS,)),
     Load(
         "one is deaf",
-        ("--receivers", "50", "--deaf", "1", "window:1:4000", "window:32:30000"),
+        ("--receivers", "50", "--deaf", "1", "window:1:1500", "window:32:12000"),
         (OURS,),
     ),
     Load(

@@ -1,7 +1,8 @@
 """Compares the reference server with a bare fan-out in C and with ngircd, in turn, in one run.
 
-``python benchmarks/run.py`` prints the table; ``--write`` also keeps it, with the plot, in this
-folder. Takes about five minutes, and as long again for the plot; every step is bounded.
+``python benchmarks/run.py`` prints the table; ``--write`` also keeps it in this folder, and
+``--plot`` draws the plot instead. Either takes about five minutes; every step is bounded. Many
+short rounds tell more than few long ones, since the speed of a machine changes by the second.
 """
 
 from __future__ import annotations
@@ -104,8 +105,8 @@ def _keep(text: str) -> None:
 def main() -> int:
     """Measure; return 0 if every delivery of every run was right, whatever the speed."""
     parser = argparse.ArgumentParser(prog="benchmarks.run", description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=3, help="(default: %(default)s)")
-    parser.add_argument("--write", action="store_true", help="keep the table and draw the plot")
+    parser.add_argument("--rounds", type=int, default=7, help="(default: %(default)s)")
+    parser.add_argument("--write", action="store_true", help="keep the table")
     parser.add_argument("--plot", action="store_true", help="only draw the plot")
     parser.add_argument(
         "--soak",
@@ -131,7 +132,6 @@ def main() -> int:
             print(figures)
             if options.write:
                 _keep(figures)
-                PLOT.write_text(draw(_curves(folder)))
     except BenchmarkError as error:
         _tell(f"benchmarks.run: {error}")
         return 2
