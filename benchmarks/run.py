@@ -1,7 +1,7 @@
 """Compares the reference server with a bare fan-out in C and with ngircd, in turn, in one run.
 
 ``python benchmarks/run.py`` prints the table; ``--write`` also keeps it in this folder, and
-``--plot`` draws the plot instead. Either takes about five minutes; every step is bounded. Many
+``--plot`` draws the plot instead. Either takes about six minutes; every step is bounded. Many
 short rounds tell more than few long ones, since the speed of a machine changes by the second.
 """
 
