@@ -9,11 +9,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from attrs import frozen
+
+Report = dict[str, Any]
+# Of a generator's life, with the turns of others; a guard against hanging.
+_LIMIT_SECONDS = "400"
 HERE = Path(__file__).parent
 CEILING, NGIRCD, OURS = "ceiling", "ngircd", "chatroom"
 # Debian installs it where only root looks for commands.
@@ -113,17 +118,70 @@ def _wait_until_listening(port: int, server: subprocess.Popen[bytes]) -> None:
     raise BenchmarkError(f"{server.args!r} does not listen")
 
 
-def measure(name: str, folder: Path, arguments: list[str], *options: str) -> dict[str, Any]:
-    """Start a contender, load it, and return the generator's report."""
-    with running(name, folder, *options) as (port, pid):
-        command = [str(folder / "load"), str(port), "--pid", str(pid), *arguments]
-        if name == NGIRCD:
+@frozen
+class Side:
+    """One of those who are compared: its name in the table, and options for the generator."""
+
+    name: str
+    contender: str
+    arguments: tuple[str, ...]
+
+
+@contextmanager
+def _generator(side: Side, folder: Path, phases: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
+    with running(side.contender, folder) as (port, pid):
+        command = [str(folder / "load"), str(port), "--pid", str(pid), "--in-turn"]
+        command += ["--limit", _LIMIT_SECONDS, *side.arguments, *phases]
+        if side.contender == NGIRCD:
             command.append("--irc")
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
-    if not done.stdout:
-        raise BenchmarkError(f"the generator failed: {done.stderr.strip()}")
-    report: dict[str, Any] = json.loads(done.stdout)
-    report["right"] = done.returncode == 0
+        pipe = subprocess.PIPE
+        with subprocess.Popen(
+            command, stdin=pipe, stdout=pipe, stderr=pipe, text=True
+        ) as generator:
+            try:
+                yield generator
+            finally:
+                generator.kill()
+
+
+def measure(sides: Iterable[Side], folder: Path, phases: Sequence[str]) -> dict[str, Report]:
+    """Load all sides, phase by phase in turn; return the generator's reports by side.
+
+    The speed of a machine drifts from one second to the next, so what is to be compared has to be
+    measured next to each other; a server without a turn only waits.
+    """
+    with ExitStack() as stack:
+        generators = {}
+        for side in sides:
+            generators[side] = stack.enter_context(_generator(side, folder, phases))
+            _wait_until_ready(generators[side])
+        for _ in phases:
+            for generator in generators.values():
+                _give_a_turn(generator)
+        return {side.name: _report(generator) for side, generator in generators.items()}
+
+
+def _wait_until_ready(generator: subprocess.Popen[str]) -> None:
+    assert generator.stderr is not None
+    error = generator.stderr.readline().strip()
+    if error:
+        raise BenchmarkError(f"the generator failed: {error}")
+
+
+def _give_a_turn(generator: subprocess.Popen[str]) -> None:
+    assert generator.stdin is not None
+    with suppress(BrokenPipeError):  # it has given up; its report says why
+        generator.stdin.write("\n")
+        generator.stdin.flush()
+        _wait_until_ready(generator)
+
+
+def _report(generator: subprocess.Popen[str]) -> Report:
+    output, error = generator.communicate("\n")
+    if not output:
+        raise BenchmarkError(f"the generator failed: {error.strip()}")
+    report: Report = json.loads(output)
+    report["right"] = generator.returncode == 0
     return report
 
 

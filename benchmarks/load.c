@@ -2,13 +2,14 @@
  * times every single delivery. Built and driven by run.py.
  *
  *   load PORT [--irc] [--senders M] [--receivers N] [--deaf K] [--joining J] [--text OCTETS]
- *        [--pid SERVER] [--limit SECONDS] PHASE...
+ *        [--pid SERVER] [--limit SECONDS] [--in-turn] PHASE...
  *
  * A PHASE is one of
  *   rate:R:S      R messages a second for S seconds in all; how late each delivery is
  *   window:W:M    M messages from each sender, at most W of each on their way; how fast it goes
  *   hold:S        nothing, for S seconds
- * Deaf clients join, and never read again.
+ * Deaf clients join, and never read again. With --in-turn it writes an empty line to stderr before
+ * each phase, and before it ends, and waits for one on stdin, so that several of these can take turns.
  *
  * One epoll loop. Frames are lines, which is what all servers measured here send. A message's text
  * is "#=" SENDER(4) PHASE(2) NUMBER(8) NANOSECONDS(16), in hexadecimal, and filler that depends on
@@ -51,7 +52,7 @@ struct client {
 
 static int port, senders = 1, receivers = 10, deaf, joining = 16, text = 100, server;
 static double limit = 60;
-static bool irc;
+static bool irc, in_turn;
 
 static struct client *clients;
 static int count, epoll, joined, lost_clients;
@@ -95,17 +96,10 @@ static bool set_bit(uint8_t *bits, uint64_t place) { /* whether it was set alrea
 /* The server process */
 
 static double server_cpu(void) {
-    char path[64], line[1024] = "";
-    unsigned long user = 0, system = 0;
-    snprintf(path, sizeof path, "/proc/%d/stat", server);
-    FILE *file = server ? fopen(path, "r") : NULL;
-    if (!file) return 0;
-    size_t octets = fread(line, 1, sizeof line - 1, file);
-    line[octets] = 0;
-    fclose(file);
-    char *behind_name = strrchr(line, ')');
-    if (behind_name) sscanf(behind_name + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system);
-    return (double)(user + system) / sysconf(_SC_CLK_TCK);
+    clockid_t clock; /* to the nanosecond; /proc has hundredths of a second */
+    struct timespec t;
+    if (!server || clock_getcpuclockid(server, &clock) || clock_gettime(clock, &t)) return 0;
+    return t.tv_sec + t.tv_nsec / 1e9;
 }
 
 static long server_status(const char *name) { /* kB, or a count; 0 if there is none */
@@ -366,7 +360,7 @@ static bool report(const char *kind, uint64_t begun, double cpu) {
     while (first < count && clients[first].stage != JOINED) first++;
     for (int i = first; i < count; i++)
         if (clients[i].stage == JOINED && !clients[i].deaf && clients[i].order != clients[first].order) one_order = false;
-    printf("{\"kind\": \"%s\", \"deliveries\": %llu, \"lost\": %llu, \"duplicated\": %llu, \"reordered\": %llu, \"corrupt\": %llu, \"one_order\": %s, \"seconds\": %.4f, \"deliveries_per_second\": %.0f, \"server_cpu_s_per_million\": %.3f, \"rss_kb\": %ld",
+    printf("{\"kind\": \"%s\", \"deliveries\": %llu, \"lost\": %llu, \"duplicated\": %llu, \"reordered\": %llu, \"corrupt\": %llu, \"one_order\": %s, \"seconds\": %.4f, \"deliveries_per_second\": %.0f, \"server_cpu_s_per_million\": %.4f, \"rss_kb\": %ld",
            kind, (unsigned long long)p->good, (unsigned long long)lost, (unsigned long long)p->duplicated, (unsigned long long)p->reordered, (unsigned long long)p->corrupt,
            one_order ? "true" : "false", seconds, p->good / seconds, millions > 0 ? (server_cpu() - cpu) / millions : 0, server_status("VmRSS"));
     if (p->delays && p->good) {
@@ -428,8 +422,15 @@ static bool exchange(const char *kind, int id, double rate, int window, int mess
     return good;
 }
 
+static void wait_for_our_turn(void) {
+    fputc('\n', stderr);
+    for (int c = getchar(); c != '\n'; c = getchar())
+        if (c == EOF) fail("nobody gives it a turn");
+}
+
 static bool run(const char *what, int id) {
     double a = 0, b = 0;
+    if (in_turn) wait_for_our_turn();
     if (sscanf(what, "rate:%lf:%lf", &a, &b) == 2 && a > 0 && b > 0) return exchange("rate", id, a, 0, (int)(a * b / senders) + 1);
     if (sscanf(what, "window:%lf:%lf", &a, &b) == 2 && a >= 1 && b >= 1) return exchange("window", id, 0, (int)a, (int)b);
     if (sscanf(what, "hold:%lf", &a) != 1) fail("%s is no phase: it has to be rate:R:S, window:W:M or hold:S", what);
@@ -440,14 +441,16 @@ static bool run(const char *what, int id) {
 }
 
 int main(int argc, char **argv) {
-    const char *phases[32];
+    const char *phases[UINT8_MAX]; /* their ids have two hexadecimal digits */
     int number_of_phases = 0;
     for (int i = 1; i < argc; i++) {
         const char *argument = argv[i], *value = i + 1 < argc ? argv[i + 1] : "0";
         if (!strcmp(argument, "--irc")) { irc = true; continue; }
+        if (!strcmp(argument, "--in-turn")) { in_turn = true; continue; }
         if (strncmp(argument, "--", 2)) {
             if (!port) port = atoi(argument);
-            else if (number_of_phases < 32) phases[number_of_phases++] = argument;
+            else if (number_of_phases == UINT8_MAX) fail("it takes %d phases at most", UINT8_MAX);
+            else phases[number_of_phases++] = argument;
             continue;
         }
         i++;
@@ -481,6 +484,7 @@ int main(int argc, char **argv) {
         printf(i ? ", " : "");
         good &= run(phases[i], i + 1);
     }
+    if (in_turn) wait_for_our_turn();
     int cut_off = 0;
     for (int i = senders + receivers; i < count; i++) cut_off += clients[i].stage == GONE;
     printf("], \"deaf_cut_off\": %d, \"peak_rss_kb\": %ld, \"lost_clients\": %d, \"why\": \"%s\"}\n", cut_off, server_status("VmHWM"), lost_clients, why);

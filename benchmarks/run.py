@@ -1,8 +1,7 @@
 """Compares the reference server with a bare fan-out in C and with ngircd, in turn, in one run.
 
 ``python benchmarks/run.py`` prints the table; ``--write`` also keeps it in this folder, and
-``--plot`` draws the plot instead. Either takes about six minutes; every step is bounded. Many
-short rounds tell more than few long ones, since the speed of a machine changes by the second.
+``--plot`` draws the plot instead. Either takes about six minutes; every step is bounded.
 """
 
 from __future__ import annotations
@@ -14,10 +13,19 @@ import subprocess
 import sys
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from statistics import median
 
-from benchmarks.contenders import HERE, OURS, BenchmarkError, available, measure, workshop
-from benchmarks.figures import LOADS, Load, Round, table
+from benchmarks.contenders import (
+    HERE,
+    OURS,
+    BenchmarkError,
+    Report,
+    Side,
+    available,
+    measure,
+    workshop,
+)
+from benchmarks.figures import LOADS, Load, Results, of_this_server, table
 from benchmarks.plot import SIZES, draw
 from benchmarks.soak import soak
 
@@ -30,53 +38,58 @@ def _tell(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def _run(load: Load, name: str, folder: Path) -> dict[str, Any]:
-    report = measure(name, folder, list(load.arguments))
-    rates = [f"{p['deliveries_per_second']:,.0f}/s" for p in report["phases"] if "lost" in p]
-    joins = f"{report['joins']['joins_per_second']:,.0f} joins/s"
-    _tell(f"  {load.name:12} {name:9} {'  '.join([joins, *rates])}")
-    if not report["right"]:
-        _tell(f"  not right: {report}")
-    if len(rates) < sum(not p.startswith("hold") and ":" in p for p in load.arguments):
-        why = report["why"] or "not everybody joined and was told of all who did, once"
-        raise BenchmarkError(f"{name} did not get through {load.name}: {why}")
-    return report
-
-
-def _round(folder: Path, loads: list[Load]) -> Round:
+def _run(load: Load, folder: Path) -> dict[str, Report]:
+    """Do a load once, and tell how it went."""
     there = available()
-    return {
-        load.name: {name: _run(load, name, folder) for name in load.contenders if name in there}
-        for load in loads
-    }
+    sides = [side for side in load.sides if side.contender in there]
+    reports = measure(sides, folder, load.phases * load.turns)
+    for name, report in reports.items():
+        _tell(f"  {load.name:8} {name:30} {_in_short(load, report)}")
+        if not report["right"]:
+            _tell(f"  not right: {report}")
+    return reports
 
 
-def _curves(folder: Path) -> dict[str, dict[int, dict[str, Any]]]:
+def _in_short(load: Load, report: Report) -> str:
+    parts = [f"{report['joins']['joins_per_second']:,.0f} joins/s"]
+    for number in range(len(load.phases)):
+        rates = [phase.get("deliveries_per_second") for phase in report["phases"]]
+        some = [rate for rate in rates[number :: len(load.phases)] if rate is not None]
+        parts.append(f"{median(some):,.0f}/s" if some else "")
+    return "  ".join(parts)
+
+
+def _got_through(load: Load, report: Report) -> bool:
+    return len(report["phases"]) == len(load.phases) * load.turns and not report["lost_clients"]
+
+
+def _round(folder: Path, results: Results) -> None:
+    for load in LOADS:
+        for _ in range(load.times):
+            reports = _run(load, folder)
+            for name, report in reports.items():
+                if not _got_through(load, report):
+                    why = report["why"] or "not everybody joined"
+                    raise BenchmarkError(f"{name} did not get through {load.name}: {why}")
+            results.setdefault(load.name, []).append(reports)
+
+
+def _curves(folder: Path) -> dict[str, dict[int, Report]]:
     """Measure at every size; another server's curve ends where it loses or garbles something."""
-    reports: dict[str, dict[int, dict[str, Any]]] = {name: {} for name in available()}
-    going = list(reports)
+    curves: dict[str, dict[int, Report]] = {name: {} for name in available()}
+    going = list(curves)
     for size in SIZES:
-        messages = max(10, 100_000 // size)
-        load = Load(
-            f"{size}",
-            ("--receivers", f"{size}", "--joining", "64", "--limit", "200", f"window:1:{messages}"),
-        )
-        for name in tuple(going):
-            try:
-                report = _run(load, name, folder)
-            except BenchmarkError as error:
-                if name == OURS:
-                    raise
-                _tell(f"  {error}")
-                going.remove(name)
-                continue
-            if report["right"]:
-                reports[name][size] = report
+        options = ("--receivers", f"{size}", "--joining", "64")
+        sides = tuple(Side(name, name, options) for name in going)
+        load = Load(f"{size}", sides, (f"window:1:{max(10, 100_000 // size)}",))
+        for name, report in _run(load, folder).items():
+            if _got_through(load, report) and report["right"]:
+                curves[name][size] = report
             elif name == OURS:
                 raise BenchmarkError(f"{name} was not right with {size} receivers")
             else:
                 going.remove(name)
-    return reports
+    return curves
 
 
 def _where() -> str:
@@ -105,7 +118,7 @@ def _keep(text: str) -> None:
 def main() -> int:
     """Measure; return 0 if every delivery of every run was right, whatever the speed."""
     parser = argparse.ArgumentParser(prog="benchmarks.run", description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=7, help="(default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=3, help="(default: %(default)s)")
     parser.add_argument("--write", action="store_true", help="keep the table")
     parser.add_argument("--plot", action="store_true", help="only draw the plot")
     parser.add_argument(
@@ -124,18 +137,18 @@ def main() -> int:
             if options.plot:
                 PLOT.write_text(draw(_curves(folder)))
                 return 0
-            rounds = []
+            results: Results = {}
             for number in range(options.rounds):
                 _tell(f"round {number + 1} of {options.rounds}")
-                rounds.append(_round(folder, list(LOADS)))
-            figures = f"{_where()}; median of {options.rounds} rounds.\n\n{table(rounds)}"
+                _round(folder, results)
+            figures = f"{_where()}; {options.rounds} rounds.\n\n{table(results)}"
             print(figures)
             if options.write:
                 _keep(figures)
     except BenchmarkError as error:
         _tell(f"benchmarks.run: {error}")
         return 2
-    return 0 if all(one[name][OURS]["right"] for one in rounds for name in one) else 1
+    return 0 if all(report["right"] for report in of_this_server(results)) else 1
 
 
 if __name__ == "__main__":
