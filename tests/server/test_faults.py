@@ -254,6 +254,30 @@ def test_a_bug_in_sending_costs_one_connection(
     assert "ZeroDivisionError" in server.records.wait_for("failed")["traceback"]
 
 
+def test_a_failure_in_writing_to_many_costs_those_it_was_meant_for(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = start()
+    a, b, c = server.join("a", "b", "c")
+    real = Peers.write
+
+    def write(peers: Peers, receivers: tuple[int, ...], data: bytes) -> list[tuple[int, bytes]]:
+        if b"fatal" in data:
+            raise MemoryError
+        return real(peers, receivers, data)
+
+    monkeypatch.setattr(Peers, "write", write)
+    a.say("fatal")
+    for lost in (b, c):
+        lost.expect_end()
+    for name in ("b", "c"):
+        a.hears_leave_of(name)
+    server.join("d")[0].say("the room goes on")
+    a.hears_of("d")
+    a.hears("d", "the room goes on")
+    assert "MemoryError" in server.records.wait_for("failed")["traceback"]
+
+
 def test_idle_connections_cost_no_time(spawn: Spawn) -> None:
     server = spawn()
     for name in ("a", "b", "c"):

@@ -35,7 +35,7 @@ from chatroom_protocol.room import (
     SendEOF,
 )
 from chatroom_reference.server.log import EventLog
-from chatroom_reference.server.peer import Peers
+from chatroom_reference.server.peer import Peer, Peers
 
 # Past this many reports a reader waits for the room: the kernel then slows its client down.
 MAX_WAITING = 256
@@ -148,8 +148,9 @@ class Hub:
         """Tell of a bug in full; it costs the connection that met it, and nobody else."""
         peer = None if about is None else self._peers.get(about)
         self._log.failure("failed", peer)
-        if peer is None:
-            return []
+        return self._cut_off(peer) if peer else []
+
+    def _cut_off(self, peer: Peer) -> list[Action[int]]:
         peer.abort()
         return self._room.connection_lost(peer.descriptor, monotonic())
 
@@ -177,7 +178,15 @@ class Hub:
     def _write(self, writes: list[Write]) -> list[Action[int]]:
         answers: list[Action[int]] = []
         for receivers, data in _one_write_each(writes):
-            for descriptor, rest in self._peers.write(receivers, data):
+            try:
+                left = self._peers.write(receivers, data)
+            except Exception:
+                # Who has heard it is not known, and a stream with a hole is worse than none.
+                answers += self._failed(None)
+                for descriptor in receivers:
+                    answers += self._cut_off(self._peers[descriptor])
+                continue
+            for descriptor, rest in left:
                 try:
                     octets = self._peers[descriptor].send(rest)
                 except Exception:
