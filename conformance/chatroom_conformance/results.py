@@ -231,13 +231,31 @@ class RunResult:
         return {status: found[status] for status in Status}
 
     @property
-    def left_out(self) -> int:
-        """How many MUSTs for servers could have been tested, and weren't in this run."""
-        return sum(
-            requirement.status is Status.UNTESTED and is_must(requirement.level)
+    def left_out(self) -> tuple[RequirementResult, ...]:
+        """The MUSTs for servers that could have been tested, and weren't in this run."""
+        return tuple(
+            requirement
             for requirement in self.requirements
-            if for_servers(requirement.role) and requirement.cases
+            if requirement.status is Status.UNTESTED
+            and is_must(requirement.level)
+            and for_servers(requirement.role)
+            and requirement.cases
         )
+
+    @property
+    def left_out_words(self) -> str:
+        """How many those are, and the options that test them all, if options are what it takes."""
+        count = len(self.left_out)
+        words = f"{count} MUST{'' if count == 1 else 's'} not tested"
+        cases = {case.id: case for case in self.cases}
+        options: set[str] = set()
+        for requirement in self.left_out:
+            ways = [cases[name] for name in requirement.cases if name in cases]
+            if not all(way.timed or way.disruptive for way in ways):
+                return words
+            options.update("--timed" for way in ways if way.timed)
+            options.update("--disruptive" for way in ways if way.disruptive)
+        return f"{words} without {' and '.join(sorted(options))}" if options else words
 
     @property
     def exit_code(self) -> ExitCode:

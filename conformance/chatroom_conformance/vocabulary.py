@@ -141,6 +141,8 @@ class Room:
         self.texts: set[str] = set()  #: all that were made by `text`
         self.proved: set[str] = set()
         self.requirement = requirement
+        #: Set by cases about a full room. In all others a server that is full proves nothing.
+        self.may_be_full = False
         self._names: set[str] = set()
         self._bystanders: tuple[Client, Client] | None = None
         self.network = Network(
@@ -173,13 +175,16 @@ class Room:
 
     # ---- people
 
-    def connect(self, label: str = "raw", *, narrow: bool = False, tls: bool = True) -> Client:
+    def connect(
+        self, label: str = "raw", *, narrow: bool = False, tls: bool = True, source: str = ""
+    ) -> Client:
         """A connection that hasn't joined.
 
-        `narrow` if little is to fit between its ends; `tls=False` for none even when testing it.
+        `narrow` if little is to fit between its ends; `tls=False` for none even when testing it;
+        `source` is the address to come from.
         """
         try:
-            client = Client(self, label, narrow=narrow, tls=tls)
+            client = Client(self, label, narrow=narrow, tls=tls, source=source)
         except ServerGoneError as error:
             raise InconclusiveError(str(error)) from error
         self.clients.append(client)
@@ -208,6 +213,8 @@ class Room:
             # Full is full: somebody has to leave, which no frame tells to who is outside.
             client.close()
             self.network.wait(lambda: False, self.session.patience.leave / 5)
+        else:
+            raise InconclusiveError(self._full(label))
         raise InconclusiveError(f"{label} was refused: {short(answer)}")
 
     def join_if_may(self, label: str, base: str) -> Client:
@@ -267,7 +274,13 @@ class Room:
     def fail(
         self, permitted: str, actual: str, *, req: str | None = None, check: Check | None = None
     ) -> None:
-        """Blame a requirement and go on."""
+        """Blame a requirement and go on.
+
+        Raises:
+            InconclusiveError: the server is full, and may refuse anybody at any time (LIMIT-13).
+        """
+        if not self.may_be_full:
+            self._stop_if_full()
         requirement = req or self.requirement
         self.findings.append(Finding(requirement, Status.VIOLATED, permitted, actual, check))
         self.transcript.add("", What.NOTE, f"{requirement} is broken here".encode())
@@ -290,6 +303,27 @@ class Room:
         raise NotApplicableError(reason)
 
     # ---- machinery
+
+    def _stop_if_full(self) -> None:
+        """End the case if somebody in it was refused for being one too many, and would be again.
+
+        Who is alone is never one too many.
+        """
+        refused = [client for client in self.clients if client.has_been(_SERVER_FULL)]
+        if refused and len(self.clients) > 1:
+            probe = self.connect("probe")
+            probe.ask_to_join(self.name("probe"))
+            answer = probe.wait_for(matches.response()) or {}
+            if answer.get("errorCode") == _SERVER_FULL:
+                raise InconclusiveError(self._full(refused[0].label))
+            probe.part()
+
+    def _full(self, label: str) -> str:
+        others = sum(not client.ended and not client.closed for client in self.clients)
+        return (
+            f"{label} was refused with code 2, beside {others} other connections of this case; "
+            "if the server limits the connections from one address, allow it more for this test"
+        )
 
     def wait(self, done: Callable[[], bool], within: float | None = None) -> bool:
         """Read all connections until `done()`; by default as long as an answer may take."""
@@ -384,7 +418,9 @@ def _text(value: object) -> str:
 class Client(Connection):
     """A person at a connection, or a connection that hasn't joined."""
 
-    def __init__(self, room: Room, label: str, *, narrow: bool = False, tls: bool = True) -> None:
+    def __init__(
+        self, room: Room, label: str, *, narrow: bool = False, tls: bool = True, source: str = ""
+    ) -> None:
         self.room = room
         self.username = ""
         self.joined = False
@@ -393,7 +429,7 @@ class Client(Connection):
         self.granted: set[str] = set()
         #: Set once a frame was left unfinished, so that a disconnect frame would be lost in it.
         self.spoilt = False
-        super().__init__(room.network, label, narrow=narrow, tls=tls)
+        super().__init__(room.network, label, narrow=narrow, tls=tls, source=source)
 
     def move_to(self, room: Room) -> None:
         """Go on in the next case: what came until now belongs to the last one."""
@@ -487,6 +523,10 @@ class Client(Connection):
         if not self.unread:
             raise InconclusiveError(f"{self.label} got no frame{self.how_it_ended()}")
         return self.unread.pop(0)
+
+    def has_been(self, code: int) -> bool:
+        """Whether the server has refused this client with this code."""
+        return self.place_of(matches.response(isConnected=False, errorCode=code)) is not None
 
     def forget(self) -> None:
         """Drop what is unread: what comes from here on is what counts."""

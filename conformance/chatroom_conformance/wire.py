@@ -94,18 +94,19 @@ class Link:
         within: float,
         *,
         narrow: bool = False,
+        source: str = "",
         sock: socket.socket | None = None,
     ) -> None:
         """Connect, unless there's a connected socket, and shake hands.
 
-        A narrow connection holds few octets on their way.
+        A narrow connection holds few octets on their way. `source` is the address it comes from.
 
         Raises:
             ServerGoneError: nobody listens there, or it speaks no TLS.
         """
         deadline = time.monotonic() + within
         try:
-            self.socket = sock or _connect(address, within, narrow=narrow)
+            self.socket = sock or _connect(address, within, narrow=narrow, source=source)
         except OSError as error:
             raise ServerGoneError(f"cannot connect to {address}: {_reason(error)}") from error
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -203,19 +204,20 @@ class Link:
             self.socket.close()
 
 
-def _connect(address: Address, within: float, *, narrow: bool) -> socket.socket:
+def _connect(address: Address, within: float, *, narrow: bool, source: str) -> socket.socket:
     if not narrow:
-        return socket.create_connection((address.host, address.port), within)
+        where = (source, 0) if source else None
+        return socket.create_connection((address.host, address.port), within, where)
     last: OSError = ConnectionError("the name has no address")
     found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
-    for family, kind, protocol, _, where in found:
+    for family, kind, protocol, _, there in found:
         sock = socket.socket(family, kind, protocol)
         try:
             sock.settimeout(within)
             # A small window and small segments keep the buffers at the server's end small too.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _NARROW_OCTETS)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, _NARROW_SEGMENT)
-            sock.connect(where)
+            sock.connect(there)
         except OSError as error:
             sock.close()
             last = error
@@ -234,6 +236,7 @@ class Connection:
         *,
         narrow: bool = False,
         tls: bool = True,
+        source: str = "",
         sock: socket.socket | None = None,
     ) -> None:
         self.network = network
@@ -248,7 +251,7 @@ class Connection:
         self.reading = True
         self.reader = Reader()
         address = network.address if tls else evolve(network.address, tls=None)
-        self._link = Link(address, network.connect_within, narrow=narrow, sock=sock)
+        self._link = Link(address, network.connect_within, narrow=narrow, source=source, sock=sock)
         network.attach(self, self._link.socket)
         network.transcript.add(label, What.CONNECTED, b"narrow" if narrow else b"")
 

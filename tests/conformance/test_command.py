@@ -35,7 +35,26 @@ def test_a_selection_runs_and_says_what_was_left_out() -> None:
     assert done.returncode == 0
     assert "private.addressee" in done.stdout
     assert "private.oneself" not in done.stdout
-    assert "MUSTs left out" in done.stdout.splitlines()[-1]
+    assert "MUSTs not tested" in done.stdout.splitlines()[-1]
+
+
+def test_the_options_that_would_test_the_rest_are_named() -> None:
+    last = suite("--reference", "-q").stdout.splitlines()[-1]
+    assert last.endswith("MUSTs not tested without --disruptive and --timed")
+
+
+@pytest.mark.parametrize("limit", ["--max-clients", "--max-clients-per-address"])
+def test_room_for_sixteen_is_enough(limit: str) -> None:
+    done = suite("--exec", f"{REFERENCE} {limit} 16", "--disruptive")
+    assert done.returncode == 0, done.stdout
+
+
+def test_a_server_that_is_full_is_not_blamed_for_saying_so() -> None:
+    full = f"{REFERENCE} --max-clients-per-address 4"
+    done = suite("--exec", full, "refusals.*", "joining.*", "limits.sixteen", "limits.which-code")
+    assert done.returncode == 4, done.stdout
+    assert "was refused with code 2" in done.stdout
+    assert "allow it more for this test" in done.stdout
 
 
 def test_options_may_stand_before_cases() -> None:
@@ -352,7 +371,7 @@ def test_strangers_are_counted_and_never_quoted(tmp_path: Path) -> None:
                 thread.join()
     assert done.returncode == 0, done.stdout
     assert secret not in done.stdout + report.read_text()
-    assert "\n0 of strangers" not in done.stdout
+    assert " of them strangers'" in done.stdout
 
 
 def test_a_broken_pipe_is_no_traceback() -> None:

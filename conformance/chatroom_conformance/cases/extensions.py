@@ -238,7 +238,8 @@ def roster_kept_true(room: Room) -> None:
 
 @case("extensions.ping-answered", "PING-1", needs=JOIN)
 def ping_answered(room: Room) -> None:
-    """A server that granted `ping` MUST answer a ping with a pong that has the same token."""
+    """A server MUST answer a ping of a client that was granted `ping` with a pong that has the
+    same token."""
     alice = _granted(room, "ping")
     for token in ("1", "", room.text("token"), "gr\u00fc\u00dfe \U0001f600", "\U0001f600" * 64):
         alice.frame({"ping": token})
@@ -258,8 +259,8 @@ def ping_answered_once(room: Room) -> None:
 
 @case("extensions.ping-malformed", "PING-3", "PING-4", needs=TALK, risk=Risk.DEADLY)
 def ping_malformed(room: Room) -> None:
-    """A server that granted `ping` MUST treat a ping whose token is not a string, or has more
-    than 64 code points, as a rejection."""
+    """A server MUST treat a ping of a client that was granted `ping` whose token is not a string,
+    or has more than 64 code points, as a rejection."""
     bob = room.join("bob")
     tokens: tuple[object, ...] = (5, None, True, [], {}, "x" * 65, "\U0001f600" * 65)
     for token in tokens:

@@ -12,8 +12,9 @@ from .common import GLUE, JOIN, REFUSED, SAY, TALK, refused
 
 @case("joining.granted", "JOIN-3")
 def granted(room: Room) -> None:
-    """A server MUST grant a join with an acceptable, free username while it is not full, unless
-    REFUSE-11 applies."""
+    """A server MUST grant a join with an acceptable, free username while it is neither full nor
+    shutting down, unless JSON-11 to JSON-13 or REFUSE-8 to REFUSE-11 let it refuse or close the
+    connection."""
     alice = room.connect("alice")
     alice.ask_to_join(room.name("alice"))
     answer = alice.expect(response(), permitted="a join response that grants the join")
@@ -52,7 +53,8 @@ def one_response(room: Room) -> None:
 
 @case("joining.deaf-before", "JOIN-12", needs=REFUSED)
 def deaf_before(room: Room) -> None:
-    """A server MUST NOT send any frame to a client that has neither joined nor is being refused."""
+    """A server MUST NOT send any frame to a client that has not joined and is not being
+    refused."""
     alice, bob = room.join("alice"), room.join("bob")
     raw = room.connect()
     text = room.text()

@@ -74,7 +74,8 @@ def announced_once(room: Room) -> None:
 
 @case("leaving.name-free", "LEAVE-13", needs=(*TALK, "leaving.announced"))
 def name_free(room: Room) -> None:
-    """A server MUST free the username of a client that leaves before it announces the leave."""
+    """A server MUST free the username of a client that leaves before it announces the leave and
+    before it sends the client a disconnect."""
     bob = room.join("bob")
     for _ in range(3):
         alice = room.join("alice")
@@ -87,6 +88,23 @@ def name_free(room: Room) -> None:
         answer = again.must_get(response())
         again.joined = answer["isConnected"] is True
         room.claim(again.joined, "the name is free once the leave was announced", answer)
+
+
+@case("leaving.name-free-for-oneself", "LEAVE-13", needs=(*TALK, "leaving.answered"))
+def name_free_for_oneself(room: Room) -> None:
+    """A server MUST free the username of a client that leaves before it announces the leave and
+    before it sends the client a disconnect."""
+    room.bystanders()
+    for _ in range(3):
+        alice, again = room.join("alice"), room.connect("again")
+        room.settle()
+        alice.leave()
+        alice.must_get(disconnect())
+        again.ask_to_join(alice.username)
+        answer = again.must_get(response())
+        again.joined = answer["isConnected"] is True
+        room.claim(again.joined, "the name is free once the disconnect has come", answer)
+        again.part()
 
 
 @case("leaving.only-true", "LEAVE-3", needs=TALK, risk=Risk.DEADLY)
@@ -214,7 +232,8 @@ def once_for_each_way(room: Room) -> None:
 
 @case("leaving.name-free-after-reset", "LEAVE-13", needs=(*TALK, "leaving.reset"), risk=Risk.DEADLY)
 def name_free_after_reset(room: Room) -> None:
-    """A server MUST free the username of a client that leaves before it announces the leave."""
+    """A server MUST free the username of a client that leaves before it announces the leave and
+    before it sends the client a disconnect."""
     alice, bob = _watch(room)
     alice.reset()
     bob.must_get(about(alice.username))

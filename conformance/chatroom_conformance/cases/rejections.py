@@ -56,6 +56,7 @@ def _rejected(
         room.claim(
             was_told is not None, f"a notice to who sends {what}", "there was none", req=notice
         )
+    bob.part()  # a room may hold 16 people and no more
     return alice
 
 

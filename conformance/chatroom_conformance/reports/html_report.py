@@ -116,7 +116,7 @@ def _summary(result: RunResult) -> str:
     if deviates:
         parts.append(f"{deviates} SHOULD not followed")
     if result.left_out:
-        parts.append(f"{result.left_out} MUST{'' if result.left_out == 1 else 's'} left out")
+        parts.append(result.left_out_words)
     return ", ".join(parts) + "."
 
 

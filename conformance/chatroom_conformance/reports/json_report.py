@@ -46,7 +46,7 @@ def document(result: RunResult) -> Json:
         "counts": {
             "requirements": {status.value: n for status, n in result.counts.items()},
             "cases": {status.value: n for status, n in result.case_counts.items()},
-            "musts_left_out": result.left_out,
+            "musts_left_out": len(result.left_out),
             "strangers": result.strangers,
         },
         "death": _death(result),

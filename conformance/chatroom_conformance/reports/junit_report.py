@@ -154,7 +154,7 @@ def _run_suite(result: RunResult) -> ET.Element:
         ("suite version", result.version),
         ("specification", result.specification),
         ("seed", "" if result.seed is None else str(result.seed)),
-        ("musts left out", str(result.left_out)),
+        ("musts left out", str(len(result.left_out))),
     ):
         if value:
             ET.SubElement(properties, "property", name=name, value=_clean(value))

@@ -69,6 +69,7 @@ class Terminal:
         self._areas: dict[str, list[str]] = {}
         self._left: dict[str, int] = {}
         self._bad: dict[str, int] = {}
+        self._not_applicable: dict[str, int] = {}
 
     # ---- progress
 
@@ -78,6 +79,7 @@ class Terminal:
             self._areas.setdefault(name.partition(".")[0], []).append(name)
         self._left = {area: len(names) for area, names in self._areas.items()}
         self._bad = dict.fromkeys(self._areas, 0)
+        self._not_applicable = dict.fromkeys(self._areas, 0)
         if self._live and self._verbosity >= 0:
             for area in self._areas:
                 self._print(self._area_line(area))
@@ -86,6 +88,7 @@ class Terminal:
         """Bring the line of the case's area up to date, or print one when the area is done."""
         area = result.area
         self._left[area] -= 1
+        self._not_applicable[area] += result.status is Status.NOT_APPLICABLE
         self._bad[area] += result.status not in (Status.MET, Status.NOT_APPLICABLE)
         if self._verbosity < 0:
             return
@@ -106,6 +109,8 @@ class Terminal:
         mark = self._paint("red", f"{bad} not met") if bad else ""
         if not mark and not left:
             mark = self._paint("green", "ok")
+            if self._not_applicable[area]:
+                mark += f", {self._not_applicable[area]} not applicable"
         return f"  {area:<12} {total - left:>3}/{total:<3} {mark}".rstrip()
 
     def _case_line(self, result: CaseResult) -> str:
@@ -197,9 +202,10 @@ class Terminal:
         frames = max((case.frames_checked for case in result.cases), default=0)
         waited = sum(case.seconds for case in timed)
         apart = f", of them {len(timed)} timed ({waited:.1f} s)" if timed else ""
+        strangers = f", {result.strangers:,} of them strangers'" if result.strangers else ""
         self._print(
-            f"{len(run)} cases in {result.seconds:.2f} s{apart}; {frames:,} frames checked; "
-            f"{result.strangers:,} of strangers left out"
+            f"{len(run)} cases in {result.seconds:.2f} s{apart}; "
+            f"{frames:,} frames checked{strangers}"
         )
         self._baseline(result)
 
@@ -225,7 +231,7 @@ class Terminal:
         if deviates:
             details.append(f"{deviates} SHOULD not followed")
         if result.left_out:
-            details.append(f"{result.left_out} MUSTs left out")
+            details.append(result.left_out_words)
         if result.interrupted:
             details.append("interrupted")
         verdict = self._paint(_OF_VERDICT[result.verdict], result.verdict.value)
@@ -250,11 +256,15 @@ def _binding(requirement: RequirementResult) -> bool:
 
 
 def _counts(found: Sequence[RequirementResult]) -> str:
+    untestable = sum(r.status is Status.UNTESTED and not r.cases for r in found)
     parts = []
     for status in Status:
         count = sum(requirement.status is status for requirement in found)
+        count -= untestable if status is Status.UNTESTED else 0
         if count:
             parts.append(f"{count} {status.value}")
+    if untestable:
+        parts.append(f"{untestable} not testable from outside")
     return ", ".join(parts)
 
 

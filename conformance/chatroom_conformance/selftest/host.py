@@ -128,7 +128,8 @@ class HostedRoom(Room["Peer"]):
         if key in self._members:
             connection = self.change.connection(self.change, key)
             key.link = connection
-            self._members[key].connection = connection
+            if not self._members[key].connection.close_expected:  # as one too many
+                self._members[key].connection = connection
         return actions
 
     def key_of(self, username: str) -> Peer | None:
@@ -155,9 +156,12 @@ Sent = Callable[["Peer", Members], Iterable[Members | bytes]]
 class Peer:
     """One connection of the server; a virtual one has no socket and hears nothing."""
 
-    def __init__(self, server: Server, sock: socket.socket | None = None) -> None:
+    def __init__(
+        self, server: Server, sock: socket.socket | None = None, address: str | None = None
+    ) -> None:
         self.server = server
         self.socket = sock
+        self.address = address
         self.link: Connection
         self.out = bytearray()
         self.after: Send[Peer] | SendEOF[Peer] | Close[Peer] | None = None
@@ -285,17 +289,17 @@ class Server:
 
     def _accept(self) -> None:
         try:
-            sock, _ = self._listener.accept()
+            sock, address = self._listener.accept()
         except BlockingIOError:
             return
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setblocking(False)
-        self.accepted(Peer(self, sock))
+        self.accepted(Peer(self, sock, address[0]))
 
     def accepted(self, peer: Peer) -> None:
         """A connection was made."""
         self._peers.add(peer)
-        self.act(self.room.connection_made(peer, time.monotonic()))
+        self.act(self.room.connection_made(peer, time.monotonic(), peer.address))
         self.watch(peer)
 
     def close_door(self) -> None:

@@ -347,6 +347,7 @@ def _elsewhere(_: Peer, frame: Members) -> None:
 
 
 _LEAST = ServerLimits(
+    max_clients=16,
     max_frame_octets=4096,
     max_depth=16,
     max_outbound_octets=65536,
@@ -376,6 +377,8 @@ ODD: dict[str, Odd] = {
         Odd("unescaped", "Nothing is escaped that need not be.", _written(_unescaped)),
         Odd("twenty-clients", "There is room for 20.",
             Change(limits=ServerLimits(max_clients=20)), disruptive=True),
+        Odd("twenty-an-address", "No more than 20 connections may come from one address.",
+            Change(limits=ServerLimits(max_clients_per_address=20)), disruptive=True),
         Odd("no-extensions", "No extension is granted.", Change(extensions=())),
         Odd("ping-only", "Only ping is granted, and the server pings.",
             Change(extensions=("ping",), sent=_pinging)),

@@ -410,6 +410,22 @@ class _SlowRegisterRoom(_DeciderRoom):
         super()._leave(key, reason, out)
 
 
+class _AbsentMindedRoom(HostedRoom):
+    """Answers a disconnect, and sees to all else 100 ms later."""
+
+    def _leave(self, key: Peer, reason: LeaveReason, out: _Out) -> None:
+        if reason is LeaveReason.DISCONNECT:
+            self.server.later(0.1, lambda: self._leave_at_last(key))
+        else:
+            super()._leave(key, reason, out)
+
+    def _leave_at_last(self, key: Peer) -> None:
+        if key in self._members:
+            out = _Out(clock)
+            super()._leave(key, LeaveReason.DISCONNECT, out)
+            self.server.act(out.take())
+
+
 def _last_not_least(_: Peer, frame: Members) -> Iterator[Members]:
     """Say goodbye behind the disconnect."""
     yield frame
@@ -578,6 +594,9 @@ FAULTS = (
           Change(room=_HauntedRoom)),
     Fault("names-freed-late", "LEAVE-13", "A name is freed 30 ms after the leave.",
           Change(room=_SlowRegisterRoom)),
+    Fault("answered-first", "LEAVE-13", "A name is freed 100 ms after the answer to a disconnect.",
+          Change(room=_AbsentMindedRoom),
+          also={"ROSTER-2": "meanwhile who has left is still listed"}),
     Fault("last-but-one", "CLOSE-1", "A frame follows the disconnect.",
           Change(sent=_last_not_least)),
     Fault("goodbye-to-refused", "CLOSE-1", "A frame follows a refusal.", Change(sent=_two_words)),
