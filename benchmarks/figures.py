@@ -45,13 +45,13 @@ def _all(*options: str) -> tuple[Side, ...]:
 _HUNDRED = Load(
     "100",
     _all("--receivers", "100"),
-    ("rate:50:1", "window:1:250", "window:32:2000"),
-    turns=10,
+    ("rate:50:1", "window:1:300", "window:32:5000"),
+    turns=6,
 )
 _FIVE_HUNDRED = Load(
-    "500", _all("--receivers", "500"), ("window:1:60", "window:32:600"), turns=5, times=2
+    "500", _all("--receivers", "500"), ("window:1:100", "window:32:1600"), turns=4, times=2
 )
-_SENDERS = Load("senders", _all("--senders", "10", "--receivers", "90"), ("window:1:50",), turns=10)
+_SENDERS = Load("senders", _all("--senders", "10", "--receivers", "90"), ("window:1:200",), turns=6)
 _DEAF = Load(
     "deaf",
     (
