@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Collection, Hashable
 from enum import Enum
+from math import inf
 from typing import Generic, TypeVar
 
 from attrs import define, frozen
@@ -205,13 +206,13 @@ class _Deadlines(Generic[K]):
     def drop(self, key: K) -> None:
         self._when.pop(key, None)
 
-    def next(self) -> float | None:
-        return next(iter(self._when.values()), None)
+    def next(self) -> float:
+        return next(iter(self._when.values())) if self._when else inf
 
     def take(self, now: float) -> list[K]:
         """Remove and return every key whose deadline has passed."""
         due = []
-        while self._when and next(iter(self._when.values())) <= now:
+        while self._when and self.next() <= now:
             due.append(self._when.popitem(last=False)[0])
         return due
 
@@ -307,9 +308,10 @@ class Room(Generic[K]):
     @property
     def next_deadline(self) -> float | None:
         """When :meth:`deadline_passed` wants to be called; None is never."""
-        queues = (self._join_by, self._gone_by, self._speak_by)
-        times = [when for queue in queues if (when := queue.next()) is not None]
-        return min(times + list(self._paused.values()), default=None)
+        when = min(self._join_by.next(), self._gone_by.next(), self._speak_by.next())
+        if self._paused:
+            when = min(when, *self._paused.values())
+        return when if when < inf else None
 
     def connection_made(self, key: K, now: float, address: str | None = None) -> list[Action[K]]:
         """Tell of a connection just accepted.
