@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -168,16 +169,21 @@ def _wait_until_ready(generator: subprocess.Popen[str]) -> None:
         raise BenchmarkError(f"the generator failed: {error}")
 
 
-def _give_a_turn(generator: subprocess.Popen[str]) -> None:
+def _go_on(generator: subprocess.Popen[str]) -> None:
     assert generator.stdin is not None
     with suppress(BrokenPipeError):  # it has given up; its report says why
-        generator.stdin.write("\n")
-        generator.stdin.flush()
-        _wait_until_ready(generator)
+        # Past the buffer, which would try again when it is closed.
+        os.write(generator.stdin.fileno(), b"\n")
+
+
+def _give_a_turn(generator: subprocess.Popen[str]) -> None:
+    _go_on(generator)
+    _wait_until_ready(generator)
 
 
 def _report(generator: subprocess.Popen[str]) -> Report:
-    output, error = generator.communicate("\n")
+    _go_on(generator)
+    output, error = generator.communicate()
     if not output:
         raise BenchmarkError(f"the generator failed: {error.strip()}")
     report: Report = json.loads(output)

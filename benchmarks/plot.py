@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from statistics import median
 from typing import Any
 
 from benchmarks.contenders import CEILING, NGIRCD, OURS
@@ -23,7 +24,10 @@ Curve = dict[str, dict[int, float]]
 def throughput(reports: dict[str, dict[int, dict[str, Any]]]) -> Curve:
     """Return thousand deliveries a second."""
     return {
-        name: {n: r["phases"][0]["deliveries_per_second"] / 1000 for n, r in of.items()}
+        name: {
+            n: median(phase["deliveries_per_second"] for phase in report["phases"]) / 1000
+            for n, report in of.items()
+        }
         for name, of in reports.items()
     }
 
