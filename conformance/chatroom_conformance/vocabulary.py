@@ -91,6 +91,8 @@ class Session:
     alone: threading.Lock = field(factory=threading.Lock)
     #: False once the server left a disconnect frame unanswered: nobody waits long for that again.
     answers_leaves: bool = True
+    #: Set once the server was full in a case that isn't about that: then it may be so at any time.
+    gets_full: bool = False
     _numbers: itertools.count[int] = field(factory=lambda: itertools.count(1))
     _lock: threading.Lock = field(factory=threading.Lock)
 
@@ -305,20 +307,25 @@ class Room:
     # ---- machinery
 
     def _stop_if_full(self) -> None:
-        """End the case if somebody in it was refused for being one too many, and would be again.
+        """End the case if somebody in it was refused for being one too many.
 
         Who is alone is never one too many.
         """
         refused = [client for client in self.clients if client.has_been(_SERVER_FULL)]
-        if refused and len(self.clients) > 1:
-            probe = self.connect("probe")
-            probe.ask_to_join(self.name("probe"))
-            answer = probe.wait_for(matches.response()) or {}
-            if answer.get("errorCode") == _SERVER_FULL:
-                raise InconclusiveError(self._full(refused[0].label))
-            probe.part()
+        if refused and (self.session.gets_full or self._is_full()):
+            raise InconclusiveError(self._full(refused[0].label))
+
+    def _is_full(self) -> bool:
+        if len(self.clients) == 1 and not self.session.residents:
+            return False
+        probe = self.connect("probe")
+        probe.ask_to_join(self.name("probe"))
+        probe.wait_for(matches.response())
+        probe.part()
+        return probe.has_been(_SERVER_FULL)
 
     def _full(self, label: str) -> str:
+        self.session.gets_full = True
         others = sum(not client.ended and not client.closed for client in self.clients)
         return (
             f"{label} was refused with code 2, beside {others} other connections of this case; "
@@ -378,6 +385,8 @@ class Room:
         elif isinstance(item, Frame):
             connection.unread.append(item)
             connection.log.append(item)
+            if not connection.spoken and (item.value or {}).get("errorCode") == _SERVER_FULL:
+                self.session.gets_full = True  # refused for where it comes from (LIMIT-13)
 
     def _on_end(self, connection: Connection) -> None:
         assert isinstance(connection, Client)

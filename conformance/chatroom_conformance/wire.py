@@ -242,6 +242,7 @@ class Connection:
         self.network = network
         self.label = label
         self.unread: list[Frame] = []
+        self.spoken = False  #: the suite sent something
         self.received = 0  #: frames that came, read or not, strangers' too
         self.junk = False
         self.ended: What | None = None  #: how the server ended it, if it did
@@ -266,6 +267,7 @@ class Connection:
         if self.closed or self.half_closed:
             raise AssertionError(f"{self.label} was closed by the case")
         self.network.transcript.add(self.label, What.SENT, data)
+        self.spoken = True
         rest = memoryview(self._link.wrap(data))
         self.refused = self.refused or self._link.failed()
         deadline = time.monotonic() + self.network.send_within
