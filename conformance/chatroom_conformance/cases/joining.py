@@ -51,7 +51,7 @@ def one_response(room: Room) -> None:
     alice.never(response(), until=bob.sentinel_to(alice))
 
 
-@case("joining.deaf-before", "JOIN-12", needs=REFUSED)
+@case("joining.deaf-before", "JOIN-12", needs=REFUSED, control="messages.everyone")
 def deaf_before(room: Room) -> None:
     """A server MUST NOT send any frame to a client that has not joined and is not being
     refused."""
@@ -59,7 +59,7 @@ def deaf_before(room: Room) -> None:
     raw = room.connect()
     text = room.text()
     alice.say(text)
-    bob.expect(message(text), req="DM-1")
+    bob.must_get(message(text))
     room.join("carol")
     raw.never(anything_but("response", "disconnect"), until=raw.refusal())
 
@@ -83,12 +83,12 @@ def not_announced_to_oneself(room: Room) -> None:
     bob.never(message(sender=bob.username), until=alice.sentinel_to(bob))
 
 
-@case("joining.announced-once", "JOIN-17", needs=(*TALK, "joining.announced"))
+@case("joining.announced-once", "JOIN-17", needs=TALK, control="joining.announced")
 def announced_once(room: Room) -> None:
     """A server MUST NOT announce a join more than once to a client."""
     alice = room.join("alice")
     bob = room.join("bob")
-    alice.expect(joined(bob.username), req="JOIN-15")
+    alice.must_get(joined(bob.username))
     alice.never(joined(bob.username), until=bob.sentinel_to(alice))
 
 
@@ -208,11 +208,13 @@ def kind(room: Room) -> None:
     room.claim(alice.joined, "the join is granted", f"{short(answer)}{alice.how_it_ended()}")
 
 
-@case("joining.no-announcement-of-refused", "REFUSE-5", needs=(*REFUSED, "joining.announced"))
+@case(
+    "joining.no-announcement-of-refused", "REFUSE-5", needs=REFUSED, control="joining.announced"
+)
 def no_announcement_of_refused(room: Room) -> None:
     """A server MUST NOT announce anything about a connection that it refuses."""
     alice, bob = room.join("alice"), room.join("bob")
-    alice.expect(joined(bob.username), req="JOIN-15")
+    alice.must_get(joined(bob.username))
     bob.forget()
     raw = refused(room, alice)
     raw.wait_end()

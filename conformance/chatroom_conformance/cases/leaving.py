@@ -64,7 +64,7 @@ def announced_once(room: Room) -> None:
     room.settle()
     bob.forget()
     alice.leave()
-    gone(bob, alice, "LEAVE-5")
+    bob.must_get(about(alice.username))
     alice.wait_end()
     alice.close()
     room.settle()
@@ -83,7 +83,7 @@ def name_free(room: Room) -> None:
         bob.forget()
         again = room.connect("again")
         alice.leave()
-        gone(bob, alice, "LEAVE-5")
+        bob.must_get(about(alice.username))
         again.ask_to_join(alice.username)
         answer = again.must_get(response())
         again.joined = answer["isConnected"] is True

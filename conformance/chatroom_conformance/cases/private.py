@@ -18,14 +18,14 @@ def addressee(room: Room) -> None:
     bob.expect(message(text))
 
 
-@case("private.nobody-else", "DM-5", needs=TALK)
+@case("private.nobody-else", "DM-5", needs=TALK, control="private.addressee")
 def nobody_else(room: Room) -> None:
     """A server MUST NOT relay a message whose `dm` is a non-empty string to any client but the
     one with that username."""
     alice, bob, carol = room.join("alice"), room.join("bob"), room.join("carol")
     text = room.text()
     alice.tell(bob, text)
-    bob.expect(message(text), req="DM-4")
+    bob.must_get(message(text))
     carol.never(message(text), until=alice.sentinel_to(carol))
     alice.never(message(text), until=bob.sentinel_to(alice))
 
@@ -53,14 +53,14 @@ def oneself(room: Room) -> None:
     bob.never(message(text), until=alice.sentinel_to(bob), req="DM-5")
 
 
-@case("private.name-exact", "NAME-10", needs=TALK)
+@case("private.name-exact", "NAME-10", needs=TALK, control="private.addressee")
 def name_exact(room: Room) -> None:
     """A server MUST compare usernames code point by code point, without normalizing them or
     folding case."""
     alice, bob = room.join("alice"), room.join_if_may("bob", "b\u00f6b")
     right = room.text()
     alice.tell(bob, right)
-    bob.expect(message(right), req="DM-4")
+    bob.must_get(message(right))
     for nearly in {bob.username.upper(), bob.username.replace("\u00f6", "o\u0308")} - {
         bob.username
     }:

@@ -37,7 +37,7 @@ def closed(room: Room) -> None:
     refused(room, room.join("alice")).expect_end()
 
 
-@case("refusals.deaf", "REFUSE-7", needs=REFUSED)
+@case("refusals.deaf", "REFUSE-7", needs=REFUSED, control="messages.everyone")
 def deaf(room: Room) -> None:
     """A server MUST NOT relay anything to a connection that it has refused."""
     alice, bob = room.join("alice"), room.join("bob")
@@ -45,19 +45,19 @@ def deaf(room: Room) -> None:
     texts = [room.text(), room.text()]
     for text in texts:
         alice.say(text)
-        bob.expect(message(text), req="DM-1")
+        bob.must_get(message(text))
         bob.say(text)
         room.settle()
     raw.never(message(), until=raw.the_end())
 
 
-@case("refusals.last-frame", "CLOSE-1", needs=REFUSED)
+@case("refusals.last-frame", "CLOSE-1", needs=TALK, control="refusals.answered")
 def last_frame(room: Room) -> None:
     """A server MUST NOT send any frame on a connection after a disconnect or a refusal."""
     alice = room.join("alice")
     raw = room.connect("second")
     raw.ask_to_join(alice.username)
-    answer = raw.expect(response(), req="REFUSE-3")
+    answer = raw.must_get(response())
     room.stop_unless(answer["isConnected"] is not True, "the same name was granted twice")
     raw.never(anything_but("message"), until=raw.the_end())
 
@@ -72,7 +72,7 @@ def no_second_try(room: Room) -> None:
         second = json.dumps({"username": name}).encode() + b"\n"
         raw = room.connect("second")
         raw.send(first + second if together else first)
-        answer = raw.expect(response(), req="REFUSE-3")
+        answer = raw.must_get(response())
         room.stop_unless(answer["isConnected"] is not True, "the same name was granted twice")
         if not together:
             raw.send(second)
