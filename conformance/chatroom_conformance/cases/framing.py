@@ -133,8 +133,10 @@ def byte_by_byte(room: Room) -> None:
     name, text = room.name("alice"), room.text("gr\u00fc\u00dfe \U0001f600 \\")
     alice = room.connect("alice")
     join = b'{"username": "%s"}\n' % name.encode()
-    for octet in join:
+    for number, octet in enumerate(join, 1):
         alice.send(bytes([octet]))
+        if number % 8 == 0:
+            room.settle()  # so that they don't all come in one segment
     alice.expect(response(isConnected=True))
     alice.joined = True
     for octet in frame_of(text) + b"\n":

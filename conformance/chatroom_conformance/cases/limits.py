@@ -123,6 +123,7 @@ def depth(room: Room) -> None:
 @case("limits.too-deep", "LIMIT-9", needs=TALK, risk=Risk.DEADLY)
 def too_deep(room: Room) -> None:
     """An endpoint MUST treat a frame that is nested deeper than its limit as a violation."""
+    room.bystanders()
     bob = room.join("bob")
     for levels in (1500, 20_000):
         alice = room.join("alice")
@@ -182,11 +183,12 @@ def stalled_delays_nobody(room: Room) -> None:
     slow, bob, carol = room.join("slow", narrow=True), room.join("bob"), room.join("carol")
     fill(room, bob, slow, 4 * QUEUE)
     text = room.text()
-    carol.say(text)
-    bob.expect(message(text), permitted="others are served while somebody doesn't read")
-    text = room.text()
     bob.tell(carol, text)
     carol.expect(message(text), permitted="who talks to somebody who doesn't read is served")
+    # Now all of it has been processed, and whatever can wait for the reader waits.
+    text = room.text()
+    carol.say(text)
+    bob.expect(message(text), permitted="others are served while somebody doesn't read")
     slow.resume()
 
 
