@@ -132,7 +132,7 @@ def not_granted_ignored(room: Room) -> None:
     for frame in frames:
         alice.frame(frame)
         room.settle()
-        text = room.text()
+        text = room.text("sentinel")
         alice.tell(bob, text)
         bob.expect(message(text), permitted=f"who sends {frame} stays joined")
         alice.never(anything_but().but_not("sentinel"), until=bob.sentinel_to(alice))
@@ -167,6 +167,7 @@ def roster_complete(room: Room) -> None:
     second = room.connect("refused")
     second.ask_to_join(bob.username)
     second.wait_for(response())
+    room.connect("unjoined")
     alice = _granted(room, "roster")
     names = alice.must_get(roster())["roster"]
     room.claim(isinstance(names, list), "an array", names)
@@ -286,7 +287,7 @@ def pong_ignored(room: Room) -> None:
     for token in ("token", 5, None, "x" * 65):
         alice.frame({"pong": token})
         room.settle()
-        text = room.text()
+        text = room.text("sentinel")
         alice.tell(bob, text)
         bob.expect(message(text), permitted=f"who sends the pong {short(token)} stays joined")
         alice.never(anything_but("ping").but_not("sentinel"), until=bob.sentinel_to(alice))

@@ -40,7 +40,7 @@ def dm_kept(room: Room) -> None:
     room.claim(relayed.get("dm") == bob.username, f"dm {bob.username!r}", relayed)
 
 
-@case("private.oneself", "DM-6", needs=TALK)
+@case("private.oneself", "DM-6", "DM-5", needs=TALK)
 def oneself(room: Room) -> None:
     """A server MUST relay a message whose `dm` is the sender's own username to the sender,
     once."""
