@@ -32,7 +32,7 @@ NEEDS = (
     "joining.announced-once",
 )
 _NEEDS_OF = {
-    "relay": ("delivery.once", "delivery.not-to-sender"),
+    "relay": ("delivery.once", "delivery.not-to-sender", "private.nobody-else"),
     "pong": ("extensions.ping-answered", "extensions.ping-answered-once"),
     "refuse": ("refusals.answered", "refusals.rest-discarded"),
     "close": ("refusals.answered",),
@@ -134,8 +134,9 @@ def _needs(vector: Vector) -> tuple[str, ...]:
         if "relay" in done:
             needs += [name for do, name in _NEEDS_BEFORE.items() if do in done]
             needs += _needs_of_members(vector)
-        if "leave" in done and b'"sender"' in _octets(vector):
-            needs += ["leaving.sender-ignored", "leaving.sender-of-any-type"]
+        if "leave" in done:
+            needs.append("leaving.sender-of-any-type")
+            needs += ["leaving.sender-ignored"] if b'"sender"' in _octets(vector) else []
         if "join" in done and len(done) > 1:
             needs.append("joining.frames-behind")
     needs += _needs_of_octets(vector)
@@ -161,6 +162,8 @@ def _needs_of_octets(vector: Vector) -> Iterator[str]:
     octets = _octets(vector)
     if vector.end:
         yield "leaving.end-of-stream-closed"
+    if b'"extensions"' in octets:
+        yield "extensions.unknown-ignored"
     if b"\r" in octets:
         yield "framing.whitespace-between"
     # A long input comes in several reads however it is sent.

@@ -129,6 +129,7 @@ def cut(room: Room) -> None:
 def byte_by_byte(room: Room) -> None:
     """An endpoint MUST process a frame in the same way however its octets are cut into
     segments."""
+    room.bystanders()
     bob = room.join("bob")
     name, text = room.name("alice"), room.text("gr\u00fc\u00dfe \U0001f600 \\")
     alice = room.connect("alice")

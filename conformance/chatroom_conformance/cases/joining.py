@@ -211,9 +211,7 @@ def kind(room: Room) -> None:
     room.claim(alice.joined, "the join is granted", f"{short(answer)}{alice.how_it_ended()}")
 
 
-@case(
-    "joining.no-announcement-of-refused", "REFUSE-5", needs=REFUSED, control="joining.announced"
-)
+@case("joining.no-announcement-of-refused", "REFUSE-5", needs=REFUSED, control="joining.announced")
 def no_announcement_of_refused(room: Room) -> None:
     """A server MUST NOT announce anything about a connection that it refuses."""
     alice, bob = room.join("alice"), room.join("bob")

@@ -129,9 +129,7 @@ def unknown_members(room: Room) -> None:
     text = room.text()
     alice.tell(bob, text, DM="nobody", id=5)
     bob.expect(message(text))
-    alice.frame(
-        {"disconnect": True, "sender": alice.username, "reason": "enough", "x-now": True}
-    )
+    alice.frame({"disconnect": True, "sender": alice.username, "reason": "enough", "x-now": True})
     alice.expect_end(permitted="a disconnect frame with unknown members disconnects")
 
 

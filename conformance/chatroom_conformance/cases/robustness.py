@@ -63,6 +63,7 @@ def abrupt_end(room: Room) -> None:
         half = room.connect("half a join")
         half.send(b'{"userna')
         half.close(reset=reset)
+        room.bystander_unharmed()
         room.join("alice").close(reset=reset)
         part = room.join("part of a frame")
         part.send(b'{"message": "')
