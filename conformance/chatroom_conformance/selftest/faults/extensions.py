@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from chatroom_protocol.connection import ServerEvent
-from chatroom_protocol.errors import ErrorCode, Refusal, Rejection, RejectionCode
+from chatroom_protocol.errors import (
+    ErrorCode,
+    ProtocolViolation,
+    Refusal,
+    Rejection,
+    RejectionCode,
+    ViolationCode,
+)
 from chatroom_protocol.frames import JOIN_TEXT, PING, ROSTER, Join, Pong, Roster
 from chatroom_protocol.room import LeaveReason, _Member, _Outbox
+from chatroom_protocol.states import ServerState
 
 from ..fault import Fault
 from ..host import (
@@ -25,7 +34,7 @@ from ..host import (
     message,
     octets,
 )
-from .people import _without
+from .people import _DoorlessRoom, _without
 
 _Out = _Outbox[Peer]
 
@@ -48,6 +57,18 @@ def _ping_too(_: Peer, frame: Members) -> None:
 def _each_twice(_: Peer, frame: Members) -> None:
     if "extensions" in frame:
         frame["extensions"] *= 2
+
+
+def _noting_wish(connection: Connection, item: Item) -> Item:
+    """Note whether a join asks for extensions at all."""
+    connection.peer.memory["asked"] = isinstance(item, dict) and "extensions" in item
+    return item
+
+
+@edit("granted")
+def _advertising(peer: Peer, frame: Members) -> None:
+    if not peer.memory["asked"]:
+        frame["extensions"] = [PING, ROSTER]
 
 
 def _unasked_ping(_: Peer, frame: Members) -> Iterator[Members]:
@@ -88,6 +109,29 @@ def _all_or_nothing(_: Connection, item: Item) -> Item:
     return item if known else {**item, "extensions": []}
 
 
+def _list_wanted(_: Connection, item: Item) -> Item | Refusal:
+    """Refuse a join whose `extensions` are no list of strings."""
+    names = item.get("extensions", []) if isinstance(item, dict) else []
+    right = isinstance(names, list) and all(isinstance(name, str) for name in names)
+    return item if right else Refusal(ErrorCode.NOT_A_JOIN, "")
+
+
+def _known_wanted(_: Connection, item: Item) -> Item | Refusal:
+    """Refuse a join that asks for something unknown."""
+    names = item.get("extensions") if isinstance(item, dict) else []
+    known = not isinstance(names, list) or all(
+        name in (PING, ROSTER) for name in names if isinstance(name, str)
+    )
+    return item if known else Refusal(ErrorCode.NOT_A_JOIN, "")
+
+
+class _ResumingRoom(_DoorlessRoom):
+    """Takes who asks for roster for the one who had the name, come back."""
+
+    def takes_over(self, join: Join) -> bool:
+        return ROSTER in join.extensions
+
+
 def _choosy(_: Connection, item: Item) -> Item | Refusal:
     """Refuse a join that asks for something unknown alone."""
     wrong = isinstance(item, dict) and item.get("extensions") == ["x-a"]
@@ -103,6 +147,13 @@ def _answering(connection: Connection, frame: Members) -> Members:
     if _is_ping(frame) and isinstance(frame["ping"], str) and PING not in connection.granted:
         peer = connection.peer
         peer.server.send(peer, octets({"pong": frame["ping"]}))
+    return frame
+
+
+def _ending(connection: Connection, frame: Members) -> Item:
+    """Take a ping of who was granted none for a violation."""
+    if _is_ping(frame) and PING not in connection.granted:
+        return ProtocolViolation(ViolationCode.NOT_JSON, "ping wasn't granted", 0)
     return frame
 
 
@@ -126,6 +177,27 @@ def _roster_behind_notice(peer: Peer, frame: Members) -> Iterator[Members]:
 @edit("roster")
 def _without_oneself(peer: Peer, frame: Members) -> None:
     frame["roster"].remove(peer.username)
+
+
+@edit("roster")
+def _as_object(_: Peer, frame: Members) -> None:
+    frame["roster"] = {name: {} for name in frame["roster"]}
+
+
+@edit("roster")
+def _with_the_unjoined(peer: Peer, frame: Members) -> None:
+    links = [other.link for other in peer.server._peers]
+    frame["roster"] += [None for link in links if link.state is ServerState.WAITING]
+
+
+def _only_rosters(*kinds: str) -> Sent:
+    """Send no frames of these kinds to who was granted roster."""
+
+    def sent(peer: Peer, frame: Members) -> Iterator[Members]:
+        if kind_of(frame) not in kinds or ROSTER not in peer.link.granted:
+            yield frame
+
+    return sent
 
 
 class _RosterRoom(HostedRoom):
@@ -188,6 +260,16 @@ class _AnySizeRoom(HostedRoom):
         return octets(Roster(self.usernames[-100:]).members())
 
 
+class _RosterOrNothingRoom(HostedRoom):
+    """Refuses who asks for a roster that is too large."""
+
+    def _decide(self, key: Peer, member: _Member, join: Join, now: float, out: _Out) -> None:
+        if ROSTER in join.extensions and not self._roster():
+            self._refuse(key, ErrorCode.SERVER_FULL, "", now, out)
+        else:
+            super()._decide(key, member, join, now, out)
+
+
 # ---- ping
 
 
@@ -201,6 +283,26 @@ def _two_pongs(_: Peer, frame: Members) -> Iterator[Members]:
     yield frame
     if kind_of(frame) == "pong":
         yield frame
+
+
+def _pong_besides(token: Callable[[Any], Any]) -> Change:
+    """Reject a ping whose token is a number, and answer it as well."""
+
+    def heard(connection: Connection, frame: Members) -> Members:
+        if _is_ping(frame) and isinstance(frame["ping"], int) and PING in connection.granted:
+            peer = connection.peer
+            peer.server.send(peer, octets({"pong": token(frame["ping"])}))
+        return frame
+
+    return Change(heard=heard)
+
+
+class _StrictPongConnection(Connection):
+    """Takes an unasked pong for the end."""
+
+    def _handle(self, item: Item) -> ServerEvent | None:
+        event = super()._handle(item)
+        return super()._handle({"disconnect": True}) if isinstance(event, Pong) else event
 
 
 class _StrictPingConnection(Connection):
@@ -251,12 +353,19 @@ FAULTS = (
           Change(sent=_empty_list)),
     Fault("ping-with-roster", "EXT-2", "Who asks for roster is granted ping too.",
           Change(sent=_ping_too)),
+    Fault("advertising", "EXT-2", "Who asks for nothing is told that all is granted.",
+          Change(first=_noting_wish, sent=_advertising)),
     Fault("unasked-ping", "EXT-3", "Who was granted nothing is pinged.",
           Change(sent=_unasked_ping)),
     Fault("word-is-a-list", "EXT-4", "`extensions` may be a string.",
           Change(first=_word_is_a_list)),
     Fault("strings-of-a-list", "EXT-4", "What is no string in `extensions` is left out.",
           Change(first=_strings_of_a_list)),
+    Fault("list-wanted", "EXT-4", "A join whose `extensions` are no strings is refused.",
+          Change(first=_list_wanted)),
+    Fault("known-wanted", "EXT-5", "Who asks for something unknown is refused.",
+          Change(first=_known_wanted),
+          {"EXT-9": "the decision depends on what is asked for"}),
     Fault("all-or-nothing", "EXT-5", "Who asks for something unknown is granted nothing.",
           Change(first=_all_or_nothing)),
     Fault("ping-for-all", "EXT-6", "A ping is answered to who wasn't granted it.",
@@ -264,35 +373,56 @@ FAULTS = (
           {"EXT-3": "the pong is a frame of an extension that wasn't granted"}),
     Fault("ping-checked-for-all", "EXT-6", "A wrong ping is rejected from who wasn't granted it.",
           Change(heard=_checking)),
+    Fault("ping-ends-for-all", "EXT-6", "A ping of who wasn't granted it is a violation.",
+          Change(heard=_ending)),
     Fault("granted-twice", "EXT-7", "What is granted is listed twice.", Change(sent=_each_twice)),
     Fault("choosy", "EXT-9", "Who asks for an unknown extension alone is refused.",
           Change(first=_choosy)),
+    Fault("roster-resumes", "EXT-9", "Who asks for roster is granted a name that is taken.",
+          Change(room=_ResumingRoom)),
     Fault("roster-behind-notice", "ROSTER-1", "A greeting comes before the roster.",
           Change(sent=_roster_behind_notice)),
     Fault("roster-without-oneself", "ROSTER-2", "The newcomer is not in its roster.",
           Change(sent=_without_oneself)),
     Fault("roster-with-the-gone", "ROSTER-2", "A roster lists who has left.",
           Change(room=_RememberingRoom)),
+    Fault("roster-of-members", "ROSTER-2", "A roster is an object with a member for each name.",
+          Change(sent=_as_object)),
+    Fault("roster-with-null", "ROSTER-2", "A roster has null for each who has not joined.",
+          Change(sent=_with_the_unjoined)),
     Fault("roster-again", "ROSTER-3", "Each join brings a new roster.",
           Change(room=_RepeatingRoom)),
     Fault("roster-announced", "ROSTER-4", "Whom a roster lists is announced too.",
           Change(sent=_recounting)),
     Fault("roster-then-gap", "ROSTER-4", "The first join behind a roster is not announced.",
           Change(room=_EarlyRosterRoom)),
+    Fault("roster-without-joins", "ROSTER-4", "Who has a roster is told of no join.",
+          Change(sent=_only_rosters("joined"))),
+    Fault("roster-without-leaves", "ROSTER-4", "Who has a roster is told of no leave.",
+          Change(sent=_only_rosters("left"))),
+    Fault("roster-or-nothing", "ROSTER-5", "Who asks for a roster too large is refused.",
+          Change(room=_RosterOrNothingRoom), disruptive=True),
     Fault("roster-of-any-size", "ROSTER-5", "A roster too large is granted, and cut.",
           Change(room=_AnySizeRoom), disruptive=True),
     Fault("no-pong", "PING-1", "Pings are not answered.", Change(sent=_NO_PONGS)),
     Fault("pong-in-capitals", "PING-1", "The token of a pong is in upper case.",
           Change(sent=_other_token)),
     Fault("two-pongs", "PING-2", "A ping is answered twice.", Change(sent=_two_pongs)),
+    Fault("wrong-ping-answered", "PING-3", "A number as token is rejected, and answered by \"\".",
+          _pong_besides(lambda _: "")),
     Fault("wrong-ping-ends", "PING-3", "A wrong ping ends the connection.",
           Change(connection=_StrictPingConnection)),
     Fault("no-word-on-ping", "PING-4", "No notice tells of a wrong ping.",
           Change(sent=_quiet_on_pings)),
+    Fault("pong-ends", "PING-5", "An unasked pong ends the connection.",
+          Change(connection=_StrictPongConnection)),
     Fault("pong-noticed", "PING-5", "An unasked pong gets a notice.",
           Change(connection=_PongReadingConnection)),
     Fault("pong-first", "PING-6", "A pong overtakes what was caused before.",
           Change(server=_PongFirstServer)),
+    Fault("number-pong", "PING-8", "A number as token of a ping is rejected, and sent back.",
+          _pong_besides(lambda token: token),
+          {"PING-3": "a ping that is rejected is answered"}),
     Fault("long-ping", "PING-8", "The server pings with 65 code points.",
           Change(sent=_long_ping)),
 )  # fmt: skip

@@ -6,18 +6,29 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from chatroom_protocol.connection import ServerEvent
 from chatroom_protocol.errors import ErrorCode, ProtocolViolation, Refusal
 from chatroom_protocol.frames import (
     JOIN_TEXT,
+    LEAVE_TEXT,
     ClientMessage,
     Join,
     username_fault,
 )
 from chatroom_protocol.limits import ServerLimits
-from chatroom_protocol.room import Action, Close, LeaveReason, Send, SendEOF, _Member, _Outbox
+from chatroom_protocol.room import (
+    Action,
+    Close,
+    LeaveReason,
+    Left,
+    Send,
+    SendEOF,
+    _Member,
+    _Outbox,
+)
 from chatroom_protocol.states import ServerState
 
 from ..fault import Fault
@@ -106,8 +117,12 @@ class _FullFirstRoom(_DeciderRoom):
 class _DoorlessRoom(HostedRoom):
     """Lets a second user take a name; the first goes on without."""
 
+    def takes_over(self, join: Join) -> bool:
+        """Whether this one may do so."""
+        return True
+
     def _decide(self, key: Peer, member: _Member, join: Join, now: float, out: _Out) -> None:
-        first = self._users.pop(join.username, None)
+        first = self._users.pop(join.username, None) if self.takes_over(join) else None
         super()._decide(key, member, join, now, out)
         if first is not None:
             self._members[first].joined = False
@@ -199,15 +214,18 @@ def _two_responses(_: Peer, frame: Members) -> Iterator[Members]:
         yield frame
 
 
-class _StaleRoom(HostedRoom):
-    """Works out who hears a user's next message when it relays one."""
+class _ListRoom(HostedRoom):
+    """Sends what a user says to everyone to those on a list of its own."""
+
+    def heard_by(self, key: Peer) -> tuple[Peer, ...]:
+        """Those who are to hear the next thing that this user says."""
+        raise NotImplementedError
 
     def _relay(self, key: Peer, member: _Member, event: ClientMessage, out: _Out) -> None:
         if event.dm is not None:
             super()._relay(key, member, event, out)
             return
-        heard_by = key.memory.get("heard by", self.others(key))
-        key.memory["heard by"] = self.others(key)
+        heard_by = self.heard_by(key)
         everyone = self._users
         self._users = {name: who for name, who in everyone.items() if who in heard_by or who is key}
         self._others.clear()
@@ -216,12 +234,52 @@ class _StaleRoom(HostedRoom):
         self._others.clear()
 
 
+class _StaleRoom(_ListRoom):
+    """Works out who hears a user's next message when it relays one."""
+
+    def heard_by(self, key: Peer) -> tuple[Peer, ...]:
+        before: tuple[Peer, ...] = key.memory.get("heard by", self.others(key))
+        key.memory["heard by"] = self.others(key)
+        return before
+
+
+class _SettledRoom(_ListRoom):
+    """Works out who hears a user at the first five messages, and where `again` says so."""
+
+    def again(self, number: int) -> bool:
+        """Whether to do so at a later message."""
+        return False
+
+    def heard_by(self, key: Peer) -> tuple[Peer, ...]:
+        number = key.memory["said"] = key.memory.get("said", 0) + 1
+        if number <= 5 or self.again(number):
+            key.memory["heard by"] = self.others(key)
+        found: tuple[Peer, ...] = key.memory["heard by"]
+        return found
+
+
+class _SeldomRoom(_SettledRoom):
+    def again(self, number: int) -> bool:
+        return number % 13 == 5
+
+
 class _SelfAnnouncingRoom(HostedRoom):
     """Announces a join to the newcomer too."""
 
     def _admit(self, key: Peer, member: _Member, join: Join, out: _Out) -> None:
         super()._admit(key, member, join, out)
         out.send((key,), octets(message(JOIN_TEXT, join.username)))
+
+
+class _OneClientServer(Server):
+    """Listens to its first client only."""
+
+    first: Peer | None = None
+
+    def received(self, peer: Peer, data: bytes) -> None:
+        self.first = self.first or peer
+        if peer is self.first:
+            super().received(peer, data)
 
 
 # ---- refusals
@@ -338,6 +396,47 @@ def _if_sender_is_right(connection: Connection, frame: Members) -> Members | Non
     return None if wrong and wrong != connection.username else frame
 
 
+def _if_sender_is_there(_: Connection, frame: Members) -> Members | None:
+    """Ignore a disconnect that has no sender."""
+    return None if frame.get("disconnect") is True and "sender" not in frame else frame
+
+
+def _both_leave(connection: Connection, frame: Members) -> Members:
+    """Let go of who sends a disconnect, and of whom it names."""
+    server = connection.peer.server
+    named = server.room.key_of(str(frame.get("sender")))
+    if frame.get("disconnect") is True and named is not None and named is not connection.peer:
+        server.later(0, partial(server.received, named, b'{"disconnect": true}'))
+    return frame
+
+
+def _noting_sender(connection: Connection, frame: Members) -> Members:
+    """Note under which name somebody leaves."""
+    sender = frame.get("sender")
+    if "disconnect" in frame and isinstance(sender, str) and sender:
+        connection.peer.memory["leaves as"] = sender
+    return frame
+
+
+class _CredulousRoom(HostedRoom):
+    """Announces a leave under the name that the disconnect has."""
+
+    def _leave(self, key: Peer, reason: LeaveReason, out: _Out) -> None:
+        name = key.memory.get("leaves as", key.username)
+        if name == key.username or not self._members[key].joined:
+            super()._leave(key, reason, out)
+            return
+        super()._leave(key, reason, _Outbox(clock))
+        out.send(self.joined(), octets(message(LEAVE_TEXT.format(name), name)))
+
+
+def _half_goodbye(connection: Connection, frame: Members) -> Members:
+    """End the server's stream for a disconnect of any value, and stay with that."""
+    if "message" not in frame and frame.get("disconnect", True) is not True:
+        connection.peer.server.end_stream(connection.peer)
+    return frame
+
+
 def _loosely_true(_: Connection, frame: Members) -> Members:
     """Take 1 for true."""
     return {**frame, "disconnect": True} if frame.get("disconnect") == 1 else frame
@@ -452,6 +551,49 @@ class _DeafEarServer(Server):
                 self.send(other, octets(message(text.decode("ascii"), peer.username)))
 
 
+class _ListeningServer(Server):
+    """Relays what comes in reads of their own behind the end, of the sort that `hears` says."""
+
+    def hears(self, peer: Peer) -> bool:
+        """Whether this one is still listened to."""
+        raise NotImplementedError
+
+    def received(self, peer: Peer, data: bytes) -> None:
+        hears = peer.link.state is ServerState.CLOSING and self.hears(peer)
+        super().received(peer, data)
+        for line in data.splitlines() if hears else ():
+            text = _message_in(line)
+            for other in self.room.joined() if text is not None else ():
+                self.send(other, octets(message(str(text), peer.username)))
+
+
+def _message_in(line: bytes) -> str | None:
+    """The text of a message, if that is what the line is."""
+    try:
+        frame = json.loads(line)
+    except ValueError:
+        return None
+    text = frame.get("message") if isinstance(frame, dict) else None
+    return text if isinstance(text, str) else None
+
+
+class _RefusedHeardServer(_ListeningServer):
+    def hears(self, peer: Peer) -> bool:
+        return not peer.link._decoder._failed and "left" not in peer.memory
+
+    def act(self, actions: Any) -> None:
+        actions = list(actions)
+        for action in actions:
+            if isinstance(action, Left):
+                action.connection.memory["left"] = True
+        super().act(actions)
+
+
+class _ViolatorHeardServer(_ListeningServer):
+    def hears(self, peer: Peer) -> bool:
+        return peer.link._decoder._failed and bool(peer.username)
+
+
 # ---- violations
 
 
@@ -467,6 +609,16 @@ def _no_reason(peer: Peer, frame: Members) -> Iterator[Members]:
     violation = kind_of(frame) == "notice" and peer.link._decoder._failed
     if not violation:
         yield frame
+
+
+def _reason_last(peer: Peer, frame: Members) -> Iterator[Members]:
+    """Say what was wrong behind the disconnect."""
+    if kind_of(frame) == "notice" and peer.link._decoder._failed:
+        peer.memory["reason"] = frame
+        return
+    yield frame
+    if kind_of(frame) == "disconnect" and "reason" in peer.memory:
+        yield peer.memory.pop("reason")
 
 
 class _SalvagingServer(Server):
@@ -502,6 +654,48 @@ class _PanickingServer(Server):
             super().received(peer, data)
 
 
+class _TwiceClosingServer(Server):
+    """Closes a connection twice that ended in a violation: the second time all others go."""
+
+    def ended(self, peer: Peer) -> None:
+        super().ended(peer)
+        self._close_again(peer)
+
+    def lost(self, peer: Peer, *, reset: bool) -> None:
+        super().lost(peer, reset=reset)
+        self._close_again(peer)
+
+    def _close_again(self, peer: Peer) -> None:
+        if peer.link._decoder._failed and peer.username and not peer.memory.get("again"):
+            peer.memory["again"] = True
+            for other in list(self._peers):
+                super().lost(other, reset=False)
+
+
+class _BrittleServer(Server):
+    """Closes all connections when one is reset within a frame."""
+
+    def lost(self, peer: Peer, *, reset: bool) -> None:
+        super().lost(peer, reset=reset)
+        if reset and peer.link._decoder._buffer:
+            for other in list(self._peers):
+                super().lost(other, reset=False)
+
+
+class _LockedServer(Server):
+    """Lets nobody join any more when a connection was reset within a frame."""
+
+    locked = False
+
+    def lost(self, peer: Peer, *, reset: bool) -> None:
+        self.locked = self.locked or (reset and bool(peer.link._decoder._buffer))
+        super().lost(peer, reset=reset)
+
+    def received(self, peer: Peer, data: bytes) -> None:
+        if peer.link.has_joined or not self.locked:
+            super().received(peer, data)
+
+
 class _FragileServer(Server):
     """Dies when a connection is reset within a frame."""
 
@@ -513,6 +707,8 @@ class _FragileServer(Server):
 
 FAULTS = (
     Fault("nobody-joins", "JOIN-3", "Every join is refused.", Change(room=_ClosedRoom)),
+    Fault("one-client-ever", "JOIN-3", "Behind the first client no join is answered.",
+          Change(server=_OneClientServer), dies=True),
     Fault("names-taken-over", "JOIN-4", "A name that is taken is granted again.",
           Change(room=_DoorlessRoom)),
     Fault("taken-is-code-3", "JOIN-4", "A name that is taken is refused with code 3.",
@@ -536,6 +732,10 @@ FAULTS = (
           Change(sent=_two_responses)),
     Fault("stale-list", "JOIN-14", "A newcomer misses the next message of who had talked before.",
           Change(room=_StaleRoom)),
+    Fault("list-settled", "JOIN-14", "Newcomers don't hear who has said five things.",
+          Change(room=_SettledRoom)),
+    Fault("list-seldom-made", "JOIN-14", "Who has said five things is heard by newcomers later.",
+          Change(room=_SeldomRoom)),
     Fault("join-unheard", "JOIN-15", "No join is announced.", Change(sent=_without("joined"))),
     Fault("join-in-other-words", "JOIN-15", "The words of an announcement are others.",
           Change(sent=_with("joined", message="user connected", length=14))),
@@ -549,6 +749,8 @@ FAULTS = (
     Fault("junk-is-code-3", "REFUSE-2", "A violation before the join has code 3.",
           Change(first=_coded(ErrorCode.NOT_A_JOIN, ErrorCode.BAD_USERNAME, _is_violation)),
           {"JOIN-7": "a username of 1e999 is a violation, and no string either"}),
+    Fault("refused-without-a-word", "REFUSE-3", "A refused connection is closed unanswered.",
+          Change(sent=_without("refused"))),
     Fault("refused-by-null", "REFUSE-3", "A refusal has null as isConnected.",
           Change(sent=_with("refused", isConnected=None))),
     Fault("refused-stays", "REFUSE-4", "A connection that was refused is not closed.",
@@ -565,16 +767,26 @@ FAULTS = (
     Fault("leaves-unanswered", "LEAVE-1", "A disconnect is not answered.",
           Change(sent=_without("disconnect")),
           {"VIOLATION-1": "the same frame is missing after a violation"}),
+    Fault("answered-by-one", "LEAVE-1", "The answer to a disconnect has 1 for true.",
+          Change(sent=_with("disconnect", disconnect=1))),
     Fault("leaver-stays", "LEAVE-2", "Who sent a disconnect is not closed.",
           Change(server=_LeaverOpenServer, limits=_LONG)),
     Fault("half-open", "LEAVE-2", "Who ended its stream is not closed.",
           Change(server=_HalfOpenServer, limits=_LONG)),
     Fault("one-is-true", "LEAVE-3", "A disconnect of 1 counts as true.",
           Change(heard=_loosely_true)),
+    Fault("half-goodbye", "LEAVE-3", "A disconnect of any value ends the server's stream.",
+          Change(heard=_half_goodbye)),
     Fault("anything-is-true", "LEAVE-3", "A disconnect of any value counts as true.",
           Change(heard=_truth)),
     Fault("only-the-right-name", "LEAVE-4", "A disconnect under another name is ignored.",
           Change(heard=_if_sender_is_right)),
+    Fault("no-name-no-leave", "LEAVE-4", "A disconnect without sender is ignored.",
+          Change(heard=_if_sender_is_there)),
+    Fault("both-leave", "LEAVE-4", "A disconnect disconnects whom it names as well.",
+          Change(heard=_both_leave)),
+    Fault("leaves-as-another", "LEAVE-4", "A leave is announced under the name in the disconnect.",
+          Change(heard=_noting_sender, room=_CredulousRoom)),
     Fault("leave-unheard", "LEAVE-5", "The leave of who disconnects is not announced.",
           _quiet(LeaveReason.DISCONNECT)),
     Fault("end-unheard", "LEAVE-6", "The leave of who ends its stream is not announced.",
@@ -602,6 +814,10 @@ FAULTS = (
     Fault("goodbye-to-refused", "CLOSE-1", "A frame follows a refusal.", Change(sent=_two_words)),
     Fault("hears-the-leaver", "CLOSE-3", "What is said behind a disconnect is relayed.",
           Change(server=_DeafEarServer)),
+    Fault("hears-the-refused", "CLOSE-3", "What is said behind a refused join is relayed.",
+          Change(server=_RefusedHeardServer)),
+    Fault("hears-the-violator", "CLOSE-3", "What is said behind a violation is relayed.",
+          Change(server=_ViolatorHeardServer)),
     Fault("violation-unanswered", "VIOLATION-1", "No disconnect follows a violation.",
           Change(sent=_no_last_words)),
     Fault("violator-stays", "VIOLATION-2", "Who committed a violation is not closed.",
@@ -610,10 +826,18 @@ FAULTS = (
           Change(server=_SalvagingServer)),
     Fault("violation-unexplained", "VIOLATION-4", "No notice tells of a violation.",
           Change(sent=_no_reason)),
+    Fault("violation-explained-late", "VIOLATION-4", "What was wrong is said after the disconnect.",
+          Change(sent=_reason_last)),
     Fault("dies-of-a-frame", "ROBUST-1", "The server dies of a frame with `roster` 5.",
           Change(heard=_dies_of_rosters), dies=True),
     Fault("panics", "ROBUST-1", "A frame with `roster` 5 ends all connections.",
           Change(server=_PanickingServer)),
+    Fault("closed-twice", "ROBUST-1", "The end of who violated the protocol ends all connections.",
+          Change(server=_TwiceClosingServer)),
+    Fault("reset-panics", "ROBUST-2", "A reset within a frame ends all connections.",
+          Change(server=_BrittleServer)),
+    Fault("lock-kept", "ROBUST-2", "Behind a reset within a frame no join is answered.",
+          Change(server=_LockedServer), dies=True),
     Fault("dies-of-a-reset", "ROBUST-2", "The server dies of a reset within a frame.",
           Change(server=_FragileServer), dies=True),
 )  # fmt: skip

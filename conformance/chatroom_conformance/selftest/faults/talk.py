@@ -11,12 +11,14 @@ from typing import Any
 
 from chatroom_protocol.connection import ServerEvent
 from chatroom_protocol.errors import (
+    ErrorCode,
     ProtocolViolation,
+    Refusal,
     Rejection,
     RejectionCode,
     ViolationCode,
 )
-from chatroom_protocol.frames import ClientMessage
+from chatroom_protocol.frames import JOIN_TEXT, ClientMessage
 from chatroom_protocol.room import Action, LeaveReason, Send, _Member, _Outbox
 
 from ..fault import Fault
@@ -62,6 +64,29 @@ def _false_is_no_disconnect(_: Connection, frame: Members) -> Members:
     return frame
 
 
+def _message_before_disconnect(_: Connection, frame: Members) -> Members:
+    """Take a frame with a message for a message."""
+    if "message" in frame:
+        return {name: frame[name] for name in frame if name != "disconnect"}
+    return frame
+
+
+def _last_words(connection: Connection, frame: Members) -> Members:
+    """Relay the message of a disconnect."""
+    if frame.get("disconnect") is True and isinstance(frame.get("message"), str):
+        peer = connection.peer
+        for other in peer.server.room.others(peer):
+            peer.server.send(other, octets(message(frame["message"], peer.username)))
+    return frame
+
+
+def _ping_besides(connection: Connection, frame: Members) -> Members:
+    """Answer the ping of a message."""
+    if {"ping", "message"} <= set(frame) and "ping" in connection.granted:
+        connection.peer.server.send(connection.peer, octets({"pong": frame["ping"]}))
+    return frame
+
+
 def _ping_first(connection: Connection, frame: Members) -> Members:
     """Take a frame with a ping for a ping."""
     if "ping" in frame and "disconnect" not in frame and "ping" in connection.granted:
@@ -78,6 +103,44 @@ def _second_join(connection: Connection, frame: Members) -> Members | None:
         return frame
     memory["sender"] = name or memory["sender"]
     return None
+
+
+def _is_second_join(frame: Members) -> bool:
+    return "username" in frame and not {"message", "disconnect"} & set(frame)
+
+
+def _second_join_answered(connection: Connection, frame: Members) -> Members:
+    """Refuse a second join, and stay with the first."""
+    if _is_second_join(frame):
+        refusal = {"isConnected": False, "errorCode": 4}
+        connection.peer.server.send(connection.peer, octets(refusal))
+    return frame
+
+
+def _second_join_announced(connection: Connection, frame: Members) -> Members:
+    """Announce a second join, and stay with the first."""
+    name = frame.get("username")
+    if _is_second_join(frame) and isinstance(name, str) and name:
+        peer = connection.peer
+        for other in peer.server.room.others(peer):
+            peer.server.send(other, octets(message(JOIN_TEXT, name)))
+    return frame
+
+
+def _second_join_ends(_: Connection, frame: Members) -> Item:
+    """Take a second join for a violation."""
+    return _violation() if _is_second_join(frame) else frame
+
+
+def _version_wanted(_: Connection, item: Item) -> Item | Refusal:
+    """Refuse a join of another version."""
+    wrong = isinstance(item, dict) and item.get("version", 1) != 1
+    return Refusal(ErrorCode.NOT_A_JOIN, "") if wrong else item
+
+
+def _no_reasons(_: Connection, frame: Members) -> Members | None:
+    """Ignore a disconnect with a reason."""
+    return None if {"disconnect", "reason"} <= set(frame) else frame
 
 
 def _unknown_is_rejected(_: Connection, frame: Members) -> Members | Rejection:
@@ -247,6 +310,36 @@ class _BusyServer(Server):
     def lost(self, peer: Peer, *, reset: bool) -> None:
         base = super().lost
         self._when_free(peer, lambda: base(peer, reset=reset))
+
+
+class _CopyingRoom(_RelayRoom):
+    """Sends who says something private a copy."""
+
+    def relay(self, key: Peer, event: ClientMessage, out: _Out) -> bool:
+        if event.dm in self.usernames and event.dm != key.username:
+            out.send((key,), octets(message(event.message, key.username, event.dm)))
+        return False
+
+
+class _SoliloquyRoom(_RelayRoom):
+    """Relays a message to oneself to everyone too."""
+
+    def relay(self, key: Peer, event: ClientMessage, out: _Out) -> bool:
+        if event.dm == key.username:
+            out.send(self.others(key), octets(message(event.message, key.username)))
+        return False
+
+
+class _LooseRoom(_RelayRoom):
+    """Finds an addressee without regard to case."""
+
+    def relay(self, key: Peer, event: ClientMessage, out: _Out) -> bool:
+        name = (event.dm or "").casefold()
+        found = [who for who in self.joined() if who.username.casefold() == name]
+        if event.dm in self.usernames or not found:
+            return False
+        out.send(tuple(found), octets(message(event.message, key.username, found[0].username)))
+        return True
 
 
 class _SelflessRoom(_RelayRoom):
@@ -551,10 +644,22 @@ FAULTS = (
           Change(first=_no_message_in_joins)),
     Fault("false-is-no-disconnect", "KIND-2", "A frame with `disconnect` false is a message.",
           Change(heard=_false_is_no_disconnect)),
+    Fault("message-before-disconnect", "KIND-2", "A disconnect with a message is a message.",
+          Change(heard=_message_before_disconnect)),
+    Fault("last-words-relayed", "KIND-2", "The message in a disconnect is relayed.",
+          Change(heard=_last_words)),
+    Fault("ping-besides-message", "KIND-3", "The ping in a message is answered too.",
+          Change(heard=_ping_besides)),
     Fault("ping-before-message", "KIND-3", "A message with a ping is a ping.",
           Change(heard=_ping_first)),
     Fault("second-join-renames", "KIND-4", "A second join changes the name of the sender.",
           Change(heard=_second_join, room=_BelievingRoom)),
+    Fault("second-join-answered", "KIND-4", "A second join is answered with a refusal.",
+          Change(heard=_second_join_answered)),
+    Fault("second-join-announced", "KIND-4", "A second join is announced.",
+          Change(heard=_second_join_announced)),
+    Fault("second-join-ends", "KIND-4", "A second join is a violation.",
+          Change(heard=_second_join_ends)),
     Fault("unknown-is-rejected", "KIND-5", "A frame of no known kind gets a notice.",
           Change(heard=_unknown_is_rejected)),
     Fault("unknown-is-the-end", "KIND-5", "A frame of no known kind is a violation.",
@@ -562,6 +667,12 @@ FAULTS = (
           {"JSON-10": "a frame with a name in other letters is of no known kind"}),
     Fault("private-members-matter", "KIND-6", "A frame with a member x-… is ignored.",
           Change(heard=_no_private_members)),
+    Fault("version-wanted", "KIND-6", "A join with a `version` other than 1 is refused.",
+          Change(first=_version_wanted)),
+    Fault("ids-matter", "KIND-6", "A message with an `id` is ignored.",
+          _dropping(lambda frame: "id" in frame)),
+    Fault("reasons-matter", "KIND-6", "A disconnect with a `reason` is ignored.",
+          Change(heard=_no_reasons)),
     Fault("two-kinds-at-once", "KIND-10", "Leave announcements have a member `pong`.",
           Change(sent=_two_kinds)),
     Fault("composed", "MSG-3", "Texts are brought into NFC.", Change(heard=_composed)),
@@ -587,6 +698,13 @@ FAULTS = (
     Fault("leak", "DM-5", "Who joined last reads private messages.", Change(room=_LeakingRoom)),
     Fault("slow-leak", "DM-5", "Who joined last reads private messages 5 ms later.",
           Change(room=_SlowlyLeakingRoom, server=_BusyServer)),
+    Fault("copy-to-sender", "DM-5", "The sender gets a copy of a private message.",
+          Change(room=_CopyingRoom)),
+    Fault("soliloquy", "DM-5", "A message to oneself reaches everyone too.",
+          Change(room=_SoliloquyRoom),
+          {"DM-6": "the vector for it rules out that others get it"}),
+    Fault("addressee-in-any-case", "NAME-10", "Addressees are found without regard to case.",
+          Change(room=_LooseRoom)),
     Fault("not-to-oneself", "DM-6", "A message to oneself is lost.", Change(room=_SelflessRoom)),
     Fault("twice-to-oneself", "DM-6", "A message to oneself comes twice.",
           Change(room=_MirrorRoom)),

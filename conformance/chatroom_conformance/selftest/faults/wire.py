@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import selectors
+import socket
+import struct
 from collections.abc import Iterator
 
 from chatroom_protocol.connection import encode_server_frame
@@ -18,7 +20,17 @@ from chatroom_protocol.errors import (
 )
 from chatroom_protocol.frames import ClientMessage, Join, ServerMessage
 from chatroom_protocol.limits import ServerLimits
-from chatroom_protocol.room import Close, LeaveReason, SendEOF, _Member, _Outbox
+from chatroom_protocol.room import (
+    Action,
+    Close,
+    LeaveReason,
+    Send,
+    SendEOF,
+    Violated,
+    _Member,
+    _Outbox,
+)
+from chatroom_protocol.states import ServerState
 
 from ..decoders import OctetDecoder
 from ..fault import Fault
@@ -110,6 +122,25 @@ class _SegmentDecoder(ChangedDecoder):
         return found
 
 
+class _WholeJoinDecoder(ChangedDecoder):
+    """Takes a join from one read only."""
+
+    def receive_data(self, data: bytes) -> list[Item]:
+        found = super().receive_data(data)
+        if not found and not self.connection.has_joined:
+            self._buffer.clear()
+            self._begin_frame()
+        return found
+
+
+class _BareJoinDecoder(OctetDecoder):
+    """Takes no whitespace before a join."""
+
+    def take(self, octets: bytes) -> list[Item]:
+        wrong = not self.last and octets[:1].isspace()
+        return self.violate() if wrong else super().take(octets)
+
+
 class _FourDecoder(ChangedDecoder):
     """Takes four frames of one read of little; the rest is lost."""
 
@@ -127,12 +158,25 @@ class _WaitingDecoder(OctetDecoder):
         super().__init__(max_frame_octets, max_depth)
         self.held: list[Item] = []
 
+    @property
+    def waits(self) -> bool:
+        """Whether it does so now."""
+        return self.connection.has_joined
+
     def take(self, octets: bytes) -> list[Item]:
         before, found = self.held, super().take(octets)
         self.held = []
-        if found and isinstance(found[-1], dict) and self.connection.has_joined:
+        if found and isinstance(found[-1], dict) and self.waits:
             self.held = [found.pop()]
         return before + found
+
+
+class _WaitingJoinDecoder(_WaitingDecoder):
+    """Hands out a join when something follows it."""
+
+    @property
+    def waits(self) -> bool:
+        return not self.connection.has_joined
 
 
 class _FlushingServer(Server):
@@ -165,6 +209,29 @@ class _PatientServer(Server):
     def _give_up(self, peer: Peer) -> None:
         if peer.reading and not peer.gone:
             super().received(peer, b"")
+
+
+class _ForgettingServer(Server):
+    """Looks at one line of a read, at the rest 100 ms later, and not at all behind the end."""
+
+    def received(self, peer: Peer, data: bytes) -> None:
+        if "rest" in peer.memory:
+            peer.memory["rest"] += data
+            return
+        at = data.find(b"\n") + 1 if peer.link.has_joined else 0
+        super().received(peer, data[:at] or data)
+        if 0 < at < len(data):
+            peer.memory["rest"] = data[at:]
+            self.later(0.1, lambda: self._look_at_rest(peer))
+
+    def _look_at_rest(self, peer: Peer) -> None:
+        rest = peer.memory.pop("rest", b"")
+        if rest and not peer.gone:
+            super().received(peer, rest)
+
+    def ended(self, peer: Peer) -> None:
+        peer.memory.pop("rest", None)
+        super().ended(peer)
 
 
 class _MendingServer(Server):
@@ -321,6 +388,16 @@ class _DeepIgnoringDecoder(ChangedDecoder):
         return found[:-1]
 
 
+class _DeepPanicServer(Server):
+    """Closes all connections on a frame that is too deep."""
+
+    def perform(self, action: Action[Peer]) -> None:
+        super().perform(action)
+        if isinstance(action, Violated) and action.code is ViolationCode.TOO_DEEP:
+            for peer in list(self._peers):
+                self.lost(peer, reset=False)
+
+
 # ---- connections
 
 
@@ -353,6 +430,29 @@ class _AbruptServer(Server):
         self.lost(peer, reset=False)
 
 
+class _ResettingServer(Server):
+    """Resets a connection where it has to end its stream and read on."""
+
+    def end_stream(self, peer: Peer) -> None:
+        assert peer.socket is not None
+        peer.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.lost(peer, reset=False)
+
+
+class _RingServer(Server):
+    """Keeps the last 20,000 octets of what is queued for a client."""
+
+    SIZE = 20_000
+
+    def stalled(self, peer: Peer) -> None:
+        # The first frame may be written in part.
+        first = peer.out.find(b"\n") + 1
+        kept = peer.out.find(b"\n", max(first, len(peer.out) - self.SIZE)) + 1
+        if len(peer.out) > self.SIZE:
+            del peer.out[first:kept]
+        super().stalled(peer)
+
+
 class _BlockingServer(Server):
     """Writes to one client until all is written, whoever waits."""
 
@@ -364,6 +464,22 @@ class _BlockingServer(Server):
                 pass
         if not self.stopping:
             self.flush(peer)
+
+
+class _BlockingCrierServer(_BlockingServer):
+    """Does so only for what is sent to several."""
+
+    crying = False
+
+    def perform(self, action: Action[Peer]) -> None:
+        self.crying = isinstance(action, Send) and len(action.connections) > 1
+        super().perform(action)
+
+    def stalled(self, peer: Peer) -> None:
+        if self.crying:
+            super().stalled(peer)
+        else:
+            Server.stalled(self, peer)
 
 
 class _SerialServer(Server):
@@ -380,7 +496,37 @@ class _SerialServer(Server):
                 pass
 
 
+class _DoorkeeperServer(Server):
+    """Accepts a connection when the one before has said its name, or is gone."""
+
+    at_door: Peer | None = None
+
+    def accepted(self, peer: Peer) -> None:
+        super().accepted(peer)
+        self.at_door = peer
+        self.close_door()
+
+    def _tick(self) -> None:
+        super()._tick()
+        peer = self.at_door
+        if peer and (peer.gone or peer.link.state is not ServerState.WAITING):
+            self.at_door = None
+            self.open_door()
+
+
+class _PoliteServer(Server):
+    """Announces no join while anybody else is within a frame."""
+
+    def perform(self, action: Action[Peer]) -> None:
+        frame = json.loads(action.data.split(b"\n")[0]) if isinstance(action, Send) else {}
+        busy = {peer.username for peer in self._peers if peer.link._decoder._buffer}
+        if not frame or kind_of(frame) != "joined" or not busy - {frame["sender"]}:
+            super().perform(action)
+
+
 FAULTS = (
+    Fault("end-drops-rest", "DELIV-6", "End of stream drops what wasn't looked at yet.",
+          Change(server=_ForgettingServer)),
     Fault("drops-who-stays", "CONN-2", "A client is closed when five others have left.",
           Change(room=_ImpatientRoom)),
     Fault("not-utf-8", "FRAME-1", "An octet in leave announcements is not UTF-8.",
@@ -398,14 +544,20 @@ FAULTS = (
           Change(decoder=_GluedDecoder)),
     Fault("carriage-return-refused", "FRAME-6", "A CR between frames is a violation.",
           Change(decoder=_NoCarriageReturnDecoder)),
+    Fault("bare-join", "FRAME-6", "Whitespace before a join is a violation.",
+          Change(decoder=_BareJoinDecoder)),
     Fault("lines-only", "FRAME-7", "An LF within a frame is a violation.",
           Change(decoder=_LineDecoder)),
     Fault("a-read-is-a-frame", "FRAME-8", "The part of a frame that ends a read is dropped.",
           Change(decoder=_SegmentDecoder)),
+    Fault("a-read-is-a-join", "FRAME-8", "The part of a join that ends a read is dropped.",
+          Change(decoder=_WholeJoinDecoder)),
     Fault("four-frames-a-read", "FRAME-9", "Of frames that arrive together four are processed.",
           Change(decoder=_FourDecoder)),
     Fault("waits-for-more", "FRAME-10", "A frame is processed when an octet follows it.",
           Change(decoder=_WaitingDecoder, server=_FlushingServer)),
+    Fault("join-waits-for-more", "FRAME-10", "A join is processed when an octet follows it.",
+          Change(decoder=_WaitingJoinDecoder, server=_FlushingServer)),
     Fault("end-swallows-frame", "FRAME-11", "End of stream in place of LF drops the frame.",
           Change(decoder=_PatientDecoder, server=_PatientServer)),
     Fault("mends-cut-frame", "FRAME-12", "The bracket that a last frame lacks is added.",
@@ -442,8 +594,13 @@ FAULTS = (
           Change(limits=ServerLimits(max_depth=15))),
     Fault("deep-frames-dropped", "LIMIT-9", "A frame too deep is dropped, and no violation.",
           Change(decoder=_DeepIgnoringDecoder)),
+    Fault("deep-frame-panics", "LIMIT-9", "A frame too deep ends all connections.",
+          Change(server=_DeepPanicServer),
+          {"ROBUST-1": "who sends such a frame harms all others"}),
     Fault("small-queue", "LIMIT-10", "Who has 20,000 octets queued is cut off.",
           Change(limits=ServerLimits(max_outbound_octets=20_000))),
+    Fault("ring-queue", "LIMIT-10", "Of more than 20,000 octets queued the oldest are dropped.",
+          Change(server=_RingServer)),
     Fault("hasty", "LIMIT-11", "A join has to come within 5 seconds.",
           Change(limits=ServerLimits(join_timeout=5.0)), timed=True),
     Fault("fifteen-clients", "LIMIT-12", "At most 15 clients can join.",
@@ -452,12 +609,20 @@ FAULTS = (
           Change(server=_DroppingServer)),
     Fault("abrupt-close", "CLOSE-4", "The connection is closed right behind the last frame.",
           Change(server=_AbruptServer)),
+    Fault("reset-at-the-end", "CLOSE-4", "The connection is reset right behind the last frame.",
+          Change(server=_ResettingServer)),
     Fault("short-linger", "CLOSE-4", "What comes behind the last frame is read for 0.3 seconds.",
           Change(limits=ServerLimits(linger_timeout=0.3)), timed=True),
     Fault("blocking-writes", "ROBUST-3", "A write to who doesn't read holds up everybody.",
           Change(server=_BlockingServer)),
+    Fault("blocking-cries", "ROBUST-3", "What is said to all waits for who doesn't read.",
+          Change(server=_BlockingCrierServer)),
     Fault("endless-queue", "ROBUST-4", "The queue for a client has no limit.",
           Change(limits=ServerLimits(max_outbound_octets=1 << 40)), disruptive=True),
     Fault("serial-joins", "ROBUST-5", "A join is read to its end before anything else.",
           Change(server=_SerialServer)),
+    Fault("one-at-the-door", "ROBUST-5", "Nobody is let in before who came first has joined.",
+          Change(server=_DoorkeeperServer)),
+    Fault("news-wait", "ROBUST-5", "No join is announced while a frame is incomplete.",
+          Change(server=_PoliteServer)),
 )  # fmt: skip
