@@ -134,15 +134,18 @@ def byte_by_byte(room: Room) -> None:
     name, text = room.name("alice"), room.text("gr\u00fc\u00dfe \U0001f600 \\")
     alice = room.connect("alice")
     join = b'{"username": "%s"}\n' % name.encode()
-    for number, octet in enumerate(join, 1):
-        alice.send(bytes([octet]))
-        if number % 8 == 0:
-            room.settle()  # so that they don't all come in one segment
+    _send_by_octets(room, alice, join)
     alice.expect(response(isConnected=True))
     alice.joined = True
-    for octet in frame_of(text) + b"\n":
-        alice.send(bytes([octet]))
+    _send_by_octets(room, alice, frame_of(text) + b"\n")
     bob.expect(message(text))
+
+
+def _send_by_octets(room: Room, client: Client, data: bytes) -> None:
+    for number, octet in enumerate(data, 1):
+        client.send(bytes([octet]))
+        if number % 12 == 0:
+            room.settle()  # so that they don't all come in one segment
 
 
 @case("framing.complete-at-end", "FRAME-11", needs=TALK, risk=Risk.DEADLY)

@@ -121,6 +121,7 @@ def only_true(room: Room) -> None:
         text = room.text()
         alice.tell(bob, text)
         bob.expect(message(text), permitted=f"alice stays joined after disconnect {value!r}")
+        room.settle()
         room.claim(not alice.ended, f"alice stays connected after disconnect {value!r}", "closed")
 
 

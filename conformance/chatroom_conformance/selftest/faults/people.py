@@ -430,10 +430,12 @@ class _CredulousRoom(HostedRoom):
         out.send(self.joined(), octets(message(LEAVE_TEXT.format(name), name)))
 
 
-def _half_goodbye(connection: Connection, frame: Members) -> Members:
-    """End the server's stream for a disconnect of any value, and stay with that."""
-    if "message" not in frame and frame.get("disconnect", True) is not True:
-        connection.peer.server.end_stream(connection.peer)
+def _one_more_word(connection: Connection, frame: Members) -> Members:
+    """Let go of who sent a disconnect of any value behind the next frame."""
+    peer = connection.peer
+    if peer.memory.pop("leaves", False):
+        peer.server.later(0, partial(peer.server.received, peer, b'{"disconnect": true}'))
+    peer.memory["leaves"] = "message" not in frame and "disconnect" in frame
     return frame
 
 
@@ -673,23 +675,37 @@ class _TwiceClosingServer(Server):
 
 
 class _BrittleServer(Server):
-    """Closes all connections when one is reset within a frame."""
+    """Closes all connections when one is reset within a frame, of the sort that `joined` says."""
+
+    joined = True
+
+    def breaks(self, peer: Peer) -> bool:
+        """Whether the end of this one does it."""
+        return peer.link.has_joined is self.joined and bool(peer.link._decoder._buffer)
 
     def lost(self, peer: Peer, *, reset: bool) -> None:
+        breaks = reset and self.breaks(peer)
         super().lost(peer, reset=reset)
-        if reset and peer.link._decoder._buffer:
-            for other in list(self._peers):
-                super().lost(other, reset=False)
+        if breaks:
+            self.break_down()
+
+    def break_down(self) -> None:
+        """Do the harm."""
+        for other in list(self._peers):
+            super().lost(other, reset=False)
 
 
-class _LockedServer(Server):
-    """Lets nobody join any more when a connection was reset within a frame."""
+class _BrittleDoorServer(_BrittleServer):
+    joined = False
+
+
+class _LockedServer(_BrittleServer):
+    """Lets nobody join any more then."""
 
     locked = False
 
-    def lost(self, peer: Peer, *, reset: bool) -> None:
-        self.locked = self.locked or (reset and bool(peer.link._decoder._buffer))
-        super().lost(peer, reset=reset)
+    def break_down(self) -> None:
+        self.locked = True
 
     def received(self, peer: Peer, data: bytes) -> None:
         if peer.link.has_joined or not self.locked:
@@ -775,8 +791,8 @@ FAULTS = (
           Change(server=_HalfOpenServer, limits=_LONG)),
     Fault("one-is-true", "LEAVE-3", "A disconnect of 1 counts as true.",
           Change(heard=_loosely_true)),
-    Fault("half-goodbye", "LEAVE-3", "A disconnect of any value ends the server's stream.",
-          Change(heard=_half_goodbye)),
+    Fault("one-more-word", "LEAVE-3", "A disconnect of any value is true behind the next frame.",
+          Change(heard=_one_more_word)),
     Fault("anything-is-true", "LEAVE-3", "A disconnect of any value counts as true.",
           Change(heard=_truth)),
     Fault("only-the-right-name", "LEAVE-4", "A disconnect under another name is ignored.",
@@ -836,6 +852,8 @@ FAULTS = (
           Change(server=_TwiceClosingServer)),
     Fault("reset-panics", "ROBUST-2", "A reset within a frame ends all connections.",
           Change(server=_BrittleServer)),
+    Fault("reset-join-panics", "ROBUST-2", "A reset within a join ends all connections.",
+          Change(server=_BrittleDoorServer)),
     Fault("lock-kept", "ROBUST-2", "Behind a reset within a frame no join is answered.",
           Change(server=_LockedServer), dies=True),
     Fault("dies-of-a-reset", "ROBUST-2", "The server dies of a reset within a frame.",

@@ -151,6 +151,12 @@ def _unknown_is_rejected(_: Connection, frame: Members) -> Members | Rejection:
     return frame
 
 
+def _unknown_is_empty(_: Connection, frame: Members) -> Members:
+    """Take an object with members of no meaning for a message without text."""
+    known = {"disconnect", "message", "ping", "pong", "username", "roster"}
+    return frame if known & set(frame) else {"message": ""}
+
+
 def _no_private_members(_: Connection, frame: Members) -> Members | None:
     """Ignore a frame with a member whose name begins with `x-`."""
     return None if any(name.startswith("x-") for name in frame) else frame
@@ -662,6 +668,9 @@ FAULTS = (
           Change(heard=_second_join_ends)),
     Fault("unknown-is-rejected", "KIND-5", "A frame of no known kind gets a notice.",
           Change(heard=_unknown_is_rejected)),
+    Fault("unknown-is-empty", "KIND-5", "A frame of no known kind is an empty message.",
+          Change(heard=_unknown_is_empty),
+          {"JSON-10": "a frame with a name in other letters is of no known kind"}),
     Fault("unknown-is-the-end", "KIND-5", "A frame of no known kind is a violation.",
           Change(heard=_no_kind_no_client),
           {"JSON-10": "a frame with a name in other letters is of no known kind"}),

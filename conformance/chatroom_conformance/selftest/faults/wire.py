@@ -113,12 +113,13 @@ class _LineDecoder(OctetDecoder):
 
 
 class _SegmentDecoder(ChangedDecoder):
-    """Forgets the part of a frame with which a read ended."""
+    """Forgets the part of a frame of who has joined with which a read ended."""
 
     def receive_data(self, data: bytes) -> list[Item]:
         found = super().receive_data(data)
-        self._buffer.clear()
-        self._begin_frame()
+        if self.connection.has_joined:
+            self._buffer.clear()
+            self._begin_frame()
         return found
 
 
