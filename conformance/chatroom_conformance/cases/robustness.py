@@ -83,6 +83,7 @@ def idle(room: Room) -> None:
     part = room.join("part of a frame")
     room.connect("silent")
     half = room.connect("half a join")
+    room.settle()  # so that the server surely gets to the halves before it is asked for more
     half.spoilt = True
     half.send(b'{"username": "')
     part.spoilt = True
