@@ -398,7 +398,9 @@ class Server:
             self.stalled(peer)
             return
         except OSError:
-            self.lost(peer, reset=True)
+            peer.out.clear()
+            # Not here: everybody may be gone, and the leave of each is written to all others.
+            self.later(0, lambda: self.lost(peer, reset=True))
             return
         self.watch(peer)
         after, peer.after = peer.after, None

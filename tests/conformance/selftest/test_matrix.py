@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import datetime
 import re
+import socket
+import struct
+import threading
+from contextlib import ExitStack
 
 import pytest
 
@@ -13,7 +17,7 @@ from chatroom_conformance.requirements import requirements
 from chatroom_conformance.results import Verdict
 from chatroom_conformance.selftest import command, main, matrix, removal
 from chatroom_conformance.selftest.faults import FAULTS
-from chatroom_conformance.selftest.host import Change, Members, Peer
+from chatroom_conformance.selftest.host import Change, Connection, Members, Peer
 from chatroom_conformance.selftest.matrix import Blame, Row
 from chatroom_conformance.selftest.odd import ODD
 
@@ -193,3 +197,29 @@ def test_every_case_can_blame_something_that_a_fault_breaks() -> None:
     broken = {fault.requirement for fault in FAULTS.values()}
     for case in load_cases().values():
         assert broken & set(case.requirements), case.id
+
+
+def test_a_server_bears_it_that_everybody_is_gone_at_once() -> None:
+    """The leave of each is written to all others, who are gone too."""
+    asked, gone = threading.Event(), threading.Event()
+
+    def heard(_: Connection, frame: Members) -> Members:
+        asked.set()
+        assert gone.wait(10)
+        return frame
+
+    with Change(heard=heard).serve() as server, ExitStack() as people:
+        host, _, port = server.address.rpartition(":")
+        for number in range(250):
+            person = people.enter_context(socket.create_connection((host, int(port)), 10))
+            person.sendall(b'{"username":"u%d"}\n' % number)
+            assert person.recv(1)
+            person.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        person.sendall(b'{"message":"hello"}\n')
+        assert asked.wait(10)
+        people.close()
+        gone.set()
+        with socket.create_connection((host, int(port)), 10) as newcomer:
+            newcomer.sendall(b'{"username":"newcomer"}\n')
+            assert newcomer.recv(1)
+    assert not server.crash
